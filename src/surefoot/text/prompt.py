@@ -1,0 +1,95 @@
+"""A prompt as an immutable sequence of parts with roles, so that no method needs string surgery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from surefoot.errors import BadInput, nearest
+
+Role = Literal["system", "instruction", "demonstration", "context", "input", "cue"]
+ROLES: tuple[str, ...] = get_args(Role)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of prompt text and what it is for. The text carries its own white space.
+
+    A *heading* (`Passage: `, `Definition: `) introduces the part behind it and goes where that part goes:
+    `without("context")` takes the heading along, `with_instruction` leaves it standing.
+    """
+
+    role: Role
+    text: str
+    heading: bool = False
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise BadInput(f'"{self.role}" is not a prompt role.{nearest(self.role, ROLES)}')
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is asked, before any chat template: `parts` in reading order.
+
+    The user's text is the concatenation of all parts but `system`; the system text is kept apart because chat
+    templates place it. A prompt says nothing about tokens: a format (`surefoot.text.formats`) renders it.
+    """
+
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, value: Prompt | str) -> Prompt:
+        """A prompt from a prompt (itself) or from a plain string (one `input` part)."""
+        return value if isinstance(value, Prompt) else cls((Part("input", value),))
+
+    @property
+    def text(self) -> str:
+        """All parts but the system message, concatenated."""
+        return "".join(part.text for part in self.parts if part.role != "system")
+
+    @property
+    def system(self) -> str | None:
+        """The system message, or None where the prompt has none (the chat template may then add its own)."""
+        texts = [part.text for part in self.parts if part.role == "system"]
+        return "".join(texts) if texts else None
+
+    @property
+    def cue(self) -> str:
+        """The trailing text that invites the answer, for instance `Answer:`; empty where there is none."""
+        return "".join(part.text for part in self.parts if part.role == "cue")
+
+    def without(self, *roles: Role) -> Prompt:
+        """The prompt with all parts of these roles left out."""
+        return Prompt(tuple(part for part in self.parts if part.role not in roles))
+
+    def only(self, *roles: Role) -> Prompt:
+        """The prompt reduced to the parts of these roles."""
+        return Prompt(tuple(part for part in self.parts if part.role in roles))
+
+    def map(self, role: Role, change: Callable[[str], str]) -> Prompt:
+        """The prompt with `change` applied to the text of every part of `role` that is not a heading."""
+        changes = (replace(p, text=change(p.text)) if p.role == role and not p.heading else p for p in self.parts)
+        return Prompt(tuple(changes))
+
+    def with_instruction(self, text: str) -> Prompt:
+        """The prompt with `text` in the place of its instruction (at its beginning where it has none).
+
+        An instruction that stands in several pieces between the fields becomes one, where its first piece stood.
+        """
+        pieces = [i for i, part in enumerate(self.parts) if part.role == "instruction" and not part.heading]
+        first = pieces[0] if pieces else 0
+        kept = [part for i, part in enumerate(self.parts) if i not in pieces]
+        return Prompt((*kept[:first], Part("instruction", text), *kept[first:]))
+
+    def with_system(self, text: str | None) -> Prompt:
+        """The prompt with `text` as its system message; None removes the message."""
+        rest = self.without("system").parts
+        return Prompt(rest if text is None else (Part("system", text), *rest))
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self.parts)
+
+    def __str__(self) -> str:
+        return self.text
