@@ -76,12 +76,18 @@ class Prompt:
     def with_instruction(self, text: str) -> Prompt:
         """The prompt with `text` in the place of its instruction (at its beginning where it has none).
 
-        An instruction that stands in several pieces between the fields becomes one, where its first piece stood.
+        An instruction that stands in several pieces between the fields becomes one, where its first piece stood;
+        the white space around the pieces stays.
         """
-        pieces = [i for i, part in enumerate(self.parts) if part.role == "instruction" and not part.heading]
-        first = pieces[0] if pieces else 0
-        kept = [part for i, part in enumerate(self.parts) if i not in pieces]
-        return Prompt((*kept[:first], Part("instruction", text), *kept[first:]))
+        pieces = [i for i, p in enumerate(self.parts) if p.role == "instruction" and not p.heading and p.text.strip()]
+        if not pieces:
+            return Prompt((Part("instruction", text), *self.parts))
+        parts = list(self.parts)
+        for i in pieces:
+            old = parts[i].text
+            before, after = old[: len(old) - len(old.lstrip())], old[len(old.rstrip()) :]
+            parts[i] = Part("instruction", before + (text if i == pieces[0] else "") + after)
+        return Prompt(tuple(part for part in parts if part.text))
 
     def with_system(self, text: str | None) -> Prompt:
         """The prompt with `text` as its system message; None removes the message."""
