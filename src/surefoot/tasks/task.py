@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from surefoot.errors import BadInput, nearest
 from surefoot.text.instruction import Instruction
-from surefoot.text.options import label_space, show_options
+from surefoot.text.options import label_space, option_roles, option_values, show_options
 from surefoot.text.prompt import Part, Prompt, Role
 from surefoot.text.template import fields_of, render
 
@@ -122,12 +122,13 @@ class Task:
         return replace(self, shots=tuple(ranked[:n]), examples=tuple(e for e in self.examples if e.id not in taken))
 
     def _ask(self, example: Example, wording: Instruction) -> tuple[Part, ...]:
-        values: dict[str, Any] = dict(example.fields)
-        values["options"] = show_options(wording.layout, example.options)
+        values: dict[str, Any] = {"options": show_options(wording.layout, example.options)}
+        values |= option_values(example.options, wording.blocks)
+        values |= example.fields
         values["input"] = render(self.input_template, dict(example.fields), self.roles, literal="input")
+        roles = {**option_roles(wording.blocks), **self.roles}
         if wording.frame_template:
-            values["instruction"] = render(wording.text, values, self.roles)
-        roles: dict[str, Role] = {**self.roles, "options": "input"}
+            values["instruction"] = render(wording.text, values, roles)
         cue = (Part("cue", wording.cue),) if wording.cue else ()
         return (*render(wording.template, values, roles), *cue)
 
@@ -141,7 +142,8 @@ class Task:
     def field_names(self) -> frozenset[str]:
         """What a template of this task may name."""
         own = {name for example in self.examples for name in example.fields}
-        return frozenset(own | {"input", "options", "instruction"})
+        widest = max(self.examples, key=lambda example: len(example.options)).options
+        return frozenset(own | {"input", "options", "instruction"} | set(option_values(widest, {})))
 
     def used_fields(self, wording: Instruction) -> frozenset[str]:
         """The item's fields that this wording shows, through `{{ input }}` too."""

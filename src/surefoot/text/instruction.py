@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from surefoot.errors import BadInput, nearest
+from surefoot.text.options import Block
 
 Klass = Literal["right", "observed", "unobserved", "default", "incorrect", "negated", "nonsense"]
 KLASSES: tuple[str, ...] = get_args(Klass)
@@ -22,7 +23,9 @@ class Instruction:
     `text` is what is asked. `frame` is what it stands in: a template over `{{ instruction }}`, `{{ input }}` and
     `{{ options }}` (or the task's own fields); an empty frame template means that `text` is the whole template.
     `cue` ends the prompt (`Answer:`). `layout` names how options are shown (`surefoot.text.options`), `labels` what
-    is to be answered: the option's `letter` or `number`, the `option` text itself, or a word for each option.
+    is to be answered: the option's `letter` or `number`, the `option` text itself, a word for each option, or a
+    pattern such as `({l})`. `blocks` adds slots made of the options where no layout fits
+    (`surefoot.text.options.Block`); a block named `options` replaces the layout.
     """
 
     id: str
@@ -32,7 +35,8 @@ class Instruction:
     frame_template: str = ""
     cue: str = ""
     layout: str = "none"
-    labels: Literal["letter", "number", "option"] | Mapping[str, str] = "option"
+    labels: str | Mapping[str, str] = "option"
+    blocks: Mapping[str, Block] = field(default_factory=dict)
     collection: str = ""
     author: str = ""
     category: str = ""
