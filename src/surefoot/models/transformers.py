@@ -1,0 +1,236 @@
+"""What decoder-only and encoder-decoder models of the transformers library have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from surefoot.errors import BadInput
+from surefoot.models.base import (
+    Choice,
+    Generation,
+    LanguageModel,
+    ModelCard,
+    Sampling,
+    Score,
+    Scorer,
+    TokenCount,
+    best,
+    check_scorer,
+)
+from surefoot.models.generation import Branch, Watch, Written, write
+from surefoot.text.formats import PromptEncoder
+from surefoot.text.prompt import Prompt
+
+Truncate = Literal["error", "left"]
+PAPER_MAX_TOKENS = 512  # Sun et al. (2024): right truncation of the prompt, and
+PAPER_NEW_TOKENS = 32  # at most this many greedy steps
+
+
+class TransformersModel(LanguageModel):
+    """A local model. `truncate` says what becomes of a prompt that does not fit: an error, or cut from the left.
+
+    The methods here turn text into token ids and back; subclasses compute on ids.
+    """
+
+    can = frozenset({"logprobs", "logits", "hidden_states", "gradients", "generate"})
+
+    def __init__(
+        self, model: Any, encoder: PromptEncoder, card: ModelCard, *, truncate: Truncate = "error", batch_tokens: int = 0
+    ) -> None:
+        self.model = model.eval()
+        self.encoder = encoder
+        self._card = card
+        self.truncate = truncate
+        self.batch_tokens = batch_tokens or (16384 if model.device.type == "cuda" else 2048)
+        self.tokens = TokenCount()
+
+    @property
+    def card(self) -> ModelCard:
+        return self._card
+
+    @property
+    def context(self) -> int | None:
+        """Longest input in tokens; None where positions are relative and unbounded."""
+        return getattr(self.model.config, "max_position_embeddings", None)
+
+    def render(self, prompt: Prompt | str) -> str:
+        return self.encoder.format.render(Prompt.of(prompt))
+
+    def encode(self, prompts: Sequence[Prompt | str]) -> list[list[int]]:
+        return self.encoder.prompts([Prompt.of(prompt) for prompt in prompts])
+
+    def token_texts(self, ids: Sequence[int]) -> list[str]:
+        """Each token's own text."""
+        return [str(self.encoder.tokenizer.decode([token])) for token in ids]
+
+    def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
+        prompts = [Prompt.of(prompt) for prompt, _ in requests]
+        ids, forks, _ = self._forks(prompts, [[text] for _, text in requests])
+        return [
+            Score(tuple(fork[0]), tuple(logprobs[0]))
+            for fork, logprobs in zip(forks, self._logprobs(ids, forks), strict=True)
+        ]
+
+    def choose(
+        self, prompts: Sequence[Prompt | str], options: Sequence[Sequence[str]], scorer: Scorer = "sum"
+    ) -> list[Choice]:
+        check_scorer(scorer)
+        if scorer == "paper":
+            return self._choose_as_the_paper([Prompt.of(p) for p in prompts], options)
+        ids, forks, cut = self._forks([Prompt.of(p) for p in prompts], options)
+        if scorer == "end":
+            end = min(self.ends)
+            forks = [[[*fork, end] for fork in choices] for choices in forks]
+        result = []
+        for prompt, logprobs, truncated in zip(ids, self._logprobs(ids, forks), cut, strict=True):
+            scores = tuple(sum(lp) / (len(lp) if scorer == "mean" else 1) for lp in logprobs)
+            result.append(Choice(best(scores), scores, len(prompt), truncated))
+        return result
+
+    def generate(self, prompts: Sequence[Prompt | str], sampling: Sampling | None = None) -> list[Generation]:
+        sampling = sampling or Sampling()
+        ids, cut = self._fit(self.encode(prompts), sampling.max_new_tokens)
+        written = self._write(ids, sampling)
+        return [
+            Generation(
+                self._text(w, sampling), tuple(w.tokens), tuple(w.logprobs), w.finish_reason, len(prompt), truncated
+            )
+            for w, prompt, truncated in zip(written, ids, cut, strict=True)
+        ]
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """Ids of the tokens that end an answer."""
+        sources = (self.model.generation_config.eos_token_id, self.encoder.tokenizer.eos_token_id)
+        return frozenset(i for s in sources if s is not None for i in (s if isinstance(s, list) else [s]))
+
+    @abstractmethod
+    def _logprobs(self, ids: list[list[int]], forks: list[list[list[int]]]) -> list[list[list[float]]]:
+        """log p of every token of every fork behind its prompt."""
+
+    @abstractmethod
+    def _branch(self, ids: Sequence[Sequence[int]]) -> Branch:
+        """The prompts, ready to be continued."""
+
+    def _forks(
+        self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]
+    ) -> tuple[list[list[int]], list[list[list[int]]], list[bool]]:
+        """Prompt ids, option ids and whether the prompt was cut."""
+        ids = self.encoder.prompts(prompts)
+        forks = self.encoder.continuations(prompts, ids, options)
+        longest = [max((len(fork) for fork in choices), default=0) for choices in forks]
+        fitted, cut = self._fit(ids, longest)
+        return fitted, forks, cut
+
+    def _fit(self, ids: list[list[int]], room: int | Sequence[int]) -> tuple[list[list[int]], list[bool]]:
+        """The prompts within the context, leaving `room` tokens behind each; cut on the left or refused."""
+        if self.context is None:
+            return ids, [False] * len(ids)
+        rooms = [room] * len(ids) if isinstance(room, int) else room
+        limits = [self.context - r for r in rooms]
+        cut = [len(prompt) > limit for prompt, limit in zip(ids, limits, strict=True)]
+        if any(cut) and self.truncate == "error":
+            longest = max(len(prompt) for prompt in ids)
+            raise BadInput(
+                f"{sum(cut)} of {len(ids)} prompts do not fit into the {self.context} tokens of "
+                f'"{self.name}" (the longest has {longest}); shorten the items or cut them with --truncate left.'
+            )
+        return [self._cut_left(p, n) if c else p for p, n, c in zip(ids, limits, cut, strict=True)], cut
+
+    def _cut_left(self, ids: list[int], limit: int) -> list[int]:
+        if limit < 2:
+            raise BadInput(f'The answer alone fills the {self.context} tokens of "{self.name}"; shorten the options.')
+        keeps_bos = ids[:1] == [self.encoder.tokenizer.bos_token_id]
+        return [ids[0], *ids[len(ids) - limit + 1 :]] if keeps_bos else ids[len(ids) - limit :]
+
+    def _write(self, ids: list[list[int]], sampling: Sampling, watch: Watch | None = None) -> list[Written]:
+        """Generated rows in the order of the prompts; batches of similar length, halved when memory runs out."""
+        written: list[Written | None] = [None] * len(ids)
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
+        budget = self.batch_tokens
+        while order:
+            width = len(ids[order[0]]) + sampling.max_new_tokens
+            taken = order[: max(1, budget // width)]
+            try:
+                rows = self._write_batch([ids[i] for i in taken], sampling, _of_rows(watch, taken))
+            except (torch.OutOfMemoryError, MemoryError):
+                if len(taken) == 1:
+                    raise
+                budget = width * (len(taken) // 2)
+                continue
+            for i, row in zip(taken, rows, strict=True):
+                written[i] = row
+            order = order[len(taken) :]
+        self.tokens.add(
+            asked=sum(len(p) for p in ids) + sum(len(w.logprobs) for w in written if w),
+            computed=sum(len(p) for p in ids) + sum(len(w.logprobs) for w in written if w),
+        )
+        return [w for w in written if w is not None]
+
+    def _write_batch(self, ids: list[list[int]], sampling: Sampling, watch: Watch | None) -> list[Written]:
+        with torch.inference_mode():
+            return write(self._branch(ids), ids, sampling, self.ends, self._decode, watch)
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return str(self.encoder.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def _text(self, written: Written, sampling: Sampling) -> str:
+        text = self._decode(written.tokens)
+        stops = [text.index(stop) for stop in sampling.stop if stop in text]
+        return text[: min(stops)] if stops else text
+
+    @property
+    def pad(self) -> int:
+        pad = self.encoder.tokenizer.pad_token_id
+        return pad if pad is not None else 0
+
+    def _choose_as_the_paper(self, prompts: list[Prompt], options: Sequence[Sequence[str]]) -> list[Choice]:
+        """The released step-product scorer: score = prod_k p_k[label_k], k < min(shortest label, decoded length).
+
+        p_k is the model's distribution at greedy step k, conditioned on its own greedy prefix and not on the label's;
+        prompts are cut on the right at 512 tokens. Both are defects of the release, kept for comparison.
+        """
+        whole = self.encoder.prompts(prompts)
+        ids = [prompt[:PAPER_MAX_TOKENS] for prompt in whole]
+        labels = [self._paper_labels(choices) for choices in options]
+        steps = [min([PAPER_NEW_TOKENS, *map(len, choices)]) for choices in labels]
+        logs = [[0.0] * len(choices) for choices in labels]
+
+        def watch(step: int, rows: Sequence[int], logp: torch.Tensor) -> None:
+            for place, row in enumerate(rows):
+                if step < steps[row]:
+                    for k, label in enumerate(labels[row]):
+                        logs[row][k] += float(logp[place, label[step]])
+
+        self._write(ids, Sampling(max_new_tokens=max(steps, default=1)), watch)
+        return [
+            Choice(best(scores), tuple(scores), len(prompt), len(prompt) < len(full))
+            for scores, prompt, full in zip(logs, ids, whole, strict=True)
+        ]
+
+    def _paper_labels(self, choices: Sequence[str]) -> list[list[int]]:
+        """Label ids as released: without a beginning token; an encoder-decoder's with its end token."""
+        return self.encoder.labels(choices)
+
+    def _hidden(self, states: Sequence[torch.Tensor], layer: int, position: int, lengths: Sequence[int]) -> np.ndarray:
+        """One state a row from a tuple of layers (rows, tokens, width), right-padded to the longest of `lengths`."""
+        if not -len(states) <= layer < len(states):
+            raise BadInput(f'"{self.name}" has layers 0 to {len(states) - 1}; {layer} is none of them.')
+        places = [position if position >= 0 else n + position for n in lengths]
+        if any(not 0 <= place < n for place, n in zip(places, lengths, strict=True)):
+            raise BadInput(f"Position {position} lies outside a prompt of {min(lengths)} tokens.")
+        rows = torch.arange(len(places), device=states[layer].device)
+        picked = states[layer][rows, torch.tensor(places, device=rows.device)]
+        return np.asarray(picked.float().cpu().numpy())
+
+
+def _of_rows(watch: Watch | None, taken: Sequence[int]) -> Watch | None:
+    """The watch of a whole request, called from one of its batches."""
+    if watch is None:
+        return None
+    return lambda step, rows, logp: watch(step, [taken[row] for row in rows], logp)
