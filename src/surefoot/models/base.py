@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,7 +153,9 @@ class LanguageModel(ABC):
         """Refuse with one sentence if the model lacks something that `by` needs."""
         missing = [need for need in needs if need not in self.can]
         if missing:
-            raise NotAvailable(f'{by} needs {", ".join(missing)}, which "{self.name}" does not offer; {FALLBACKS[missing[0]]}')
+            raise NotAvailable(
+                f'{by} needs {", ".join(missing)}, which "{self.name}" does not offer; {FALLBACKS[missing[0]]}'
+            )
 
 
 FALLBACKS: Mapping[str, str] = {
@@ -171,6 +174,6 @@ def check_scorer(scorer: str) -> None:
 
 def best(scores: Sequence[float]) -> int | None:
     """Index of the highest score, the first of equals; None if any score is NaN or all are minus infinity."""
-    if not scores or any(score != score for score in scores) or max(scores) == float("-inf"):
+    if not scores or any(math.isnan(score) for score in scores) or max(scores) == float("-inf"):
         return None
     return max(range(len(scores)), key=lambda i: (scores[i], -i))

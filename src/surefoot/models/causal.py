@@ -11,16 +11,17 @@ import torch
 
 from surefoot.models.base import ModelCard
 from surefoot.models.generation import Branch, CausalBranch
+from surefoot.models.local import LocalModel, Truncate
 from surefoot.models.prefix import Block, plan
-from surefoot.models.transformers import TransformersModel, Truncate
 from surefoot.models.tree_attention import TreeRunner, Unsupported, log_softmax_at, supports
 from surefoot.text.formats import PromptEncoder
 from surefoot.text.prompt import Prompt
 
 BLOCK_TOKENS = 256  # up to here a question and its options are one block; attention cost grows with its square
+MIN_PACK_TOKENS = 512
 
 
-class CausalModel(TransformersModel):
+class CausalModel(LocalModel):
     """A decoder-only transformer. `prefix_sharing=False` computes every prompt on its own, for comparison."""
 
     def __init__(
@@ -81,7 +82,7 @@ class CausalModel(TransformersModel):
         return [[next(rows) for _ in choices] for choices in forks]
 
     def _read_tree(self, made: Any, reads: dict[Block, dict[int, list[int]]]) -> dict[tuple[Block, int, int], float]:
-        runner = TreeRunner(self.model, pack_tokens=max(512, self.batch_tokens // 4))
+        runner = TreeRunner(self.model, pack_tokens=max(MIN_PACK_TOKENS, self.batch_tokens // 4))
         found = runner.read(made, reads)
         self.tokens.computed += runner.computed
         return found

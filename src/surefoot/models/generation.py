@@ -155,16 +155,15 @@ def write(
             branch.keep(kept)
             picked, rows = picked[kept], [rows[place] for place in going]
         logits = branch.next(picked)
-    return [
-        Written(tokens[row], logprobs[row], "stop" if row in stopped else "length") for row in range(len(prompts))
-    ]
+    return [Written(tokens[row], logprobs[row], "stop" if row in stopped else "length") for row in range(len(prompts))]
 
 
 def pick(logp: torch.Tensor, sampling: Sampling, uniforms: Sequence[float]) -> torch.Tensor:
     """The next token of each row: the most probable, or the inverse of the cumulative distribution at its draw."""
     if not sampling.temperature:
         return logp.argmax(-1)
-    probabilities, order = torch.softmax(logp.double() / sampling.temperature, -1).sort(-1, descending=True, stable=True)
+    probabilities = torch.softmax(logp.double() / sampling.temperature, -1)
+    probabilities, order = torch.sort(probabilities, dim=-1, descending=True, stable=True)
     cumulative = probabilities.cumsum(-1)
     nucleus = (cumulative - probabilities) < sampling.top_p
     total = (probabilities * nucleus).sum(-1, keepdim=True)

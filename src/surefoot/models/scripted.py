@@ -46,8 +46,8 @@ Script = Sequence[Answer] | Mapping[str, Answer] | Callable[[Prompt, Sequence[st
 class ScriptedModel(LanguageModel):
     """A model with a script instead of weights.
 
-    `script` is a list (replies in the order of the calls, one a prompt), a dict from the prompt's text, or a callable of
-    (prompt, options) with no options when it is to write. A reply is the text it writes, a mapping from continuation
+    `script` is a list (replies in the order of the calls, one a prompt), a dict from the prompt's text, or a callable
+    of (prompt, options) with no options when it is to write. A reply is the text it writes, a mapping from continuation
     to natural-log probability, or a `Reply` with both. Tokens are words.
 
     >>> ScriptedModel({"2 + 2 =": "4"}).generate(["2 + 2 ="])[0].text

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 
 from surefoot.models.generation import Branch, Seq2SeqBranch
-from surefoot.models.transformers import TransformersModel
+from surefoot.models.local import LocalModel
 from surefoot.models.tree_attention import log_softmax_at
 from surefoot.text.prompt import Prompt
 
 
-class Seq2SeqModel(TransformersModel):
+class Seq2SeqModel(LocalModel):
     """An encoder-decoder transformer (T5, BART, ...). Answers are scored without the end token unless asked for."""
 
     def hidden_states(self, prompts: Sequence[Prompt | str], layer: int = -2, position: int = -1) -> np.ndarray:
         """The decoder's state at its first step (`position` is then the only one), shape (prompts, width)."""
         ids, _ = self._fit(self.encode(prompts), 0)
-        found: list[np.ndarray] = []
+        found: dict[int, np.ndarray] = {}
         for batch in self._batches([(i, prompt) for i, prompt in enumerate(ids)]):
             encoded, mask = self._encode_prompts([prompt for _, prompt in batch])
             start = torch.full((len(batch), 1), self._start, device=self.model.device)
@@ -32,8 +32,8 @@ class Seq2SeqModel(TransformersModel):
                     output_hidden_states=True,
                 )
             states = self._hidden(out.hidden_states, layer, position, [1] * len(batch))
-            found.extend((i, state) for (i, _), state in zip(batch, states, strict=True))
-        return np.stack([state for _, state in sorted(found, key=lambda pair: pair[0])])
+            found.update((i, state) for (i, _), state in zip(batch, states, strict=True))
+        return np.stack([found[i] for i in range(len(ids))])
 
     @property
     def _start(self) -> int:

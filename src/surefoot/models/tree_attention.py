@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from surefoot.errors import NotAvailable
 from surefoot.models.prefix import Block, Plan, plan
 
 Reads = Mapping[Block, Mapping[int, Sequence[int]]]
@@ -123,7 +124,7 @@ _PACK: ContextVar[Pack] = ContextVar("surefoot_pack")
 
 
 def _attention(
-    module: torch.nn.Module,
+    module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -191,8 +192,9 @@ class TreeRunner:
         return len(blocks)
 
     def _halve(self, taken: int) -> None:
-        if taken == 1 and self.pack_tokens <= 1:
-            raise MemoryError("Not enough memory for a single prompt; use a smaller model or shorter items.")
+        """After memory ran out on a pack of `taken` blocks."""
+        if taken == 1:
+            raise NotAvailable("There is not enough memory for a single prompt; use a smaller model or shorter items.")
         self.pack_tokens = max(1, self.pack_tokens // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -223,7 +225,7 @@ def log_softmax_at(logits: torch.Tensor, wanted: Sequence[tuple[int, int]], chun
     """log softmax(logits[row])[token] in float32 for (row, token) pairs sorted by row; never the whole matrix."""
     rows = torch.tensor([row for row, _ in wanted], device=logits.device)
     tokens = torch.tensor([token for _, token in wanted], device=logits.device)
-    norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(chunk)])
+    norms = torch.cat([part.float().logsumexp(-1) for part in torch.split(logits, chunk)])
     values: list[float] = (logits[rows, tokens].float() - norms[rows]).tolist()
     return values
 

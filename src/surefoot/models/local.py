@@ -31,7 +31,7 @@ PAPER_MAX_TOKENS = 512  # Sun et al. (2024): right truncation of the prompt, and
 PAPER_NEW_TOKENS = 32  # at most this many greedy steps
 
 
-class TransformersModel(LanguageModel):
+class LocalModel(LanguageModel):
     """A local model. `truncate` says what becomes of a prompt that does not fit: an error, or cut from the left.
 
     The methods here turn text into token ids and back; subclasses compute on ids.
@@ -40,7 +40,13 @@ class TransformersModel(LanguageModel):
     can = frozenset({"logprobs", "logits", "hidden_states", "gradients", "generate"})
 
     def __init__(
-        self, model: Any, encoder: PromptEncoder, card: ModelCard, *, truncate: Truncate = "error", batch_tokens: int = 0
+        self,
+        model: Any,
+        encoder: PromptEncoder,
+        card: ModelCard,
+        *,
+        truncate: Truncate = "error",
+        batch_tokens: int = 0,
     ) -> None:
         self.model = model.eval()
         self.encoder = encoder
