@@ -5,16 +5,32 @@ The dataclasses below are the vocabulary of the report, the tables and `--json`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
+from surefoot.stats.intervals import Interval
 
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with the ends of its 95 % interval."""
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-    value: float
-    low: float
-    high: float
+    from surefoot.tasks.task import Task
+
+__all__ = [
+    "ClassScore",
+    "Guard",
+    "Interval",
+    "ItemFlips",
+    "NoiseFloor",
+    "PhrasingSummary",
+    "Spread",
+    "TaskSummary",
+    "VarianceShare",
+    "WordingScore",
+    "summarise",
+    "to_dict",
+]
 
 
 @dataclass(frozen=True)
@@ -75,7 +91,7 @@ class ItemFlips:
 
     item: str
     right_rate: float
-    outcomes: tuple[str, ...]  # right | wrong | unparsed | missing, in the order of `TaskSummary.wordings` that are right
+    outcomes: tuple[str, ...]  # right | wrong | unparsed | missing, as the right ones of `TaskSummary.wordings`
 
 
 @dataclass(frozen=True)
@@ -141,3 +157,31 @@ class PhrasingSummary:
     unparsed: int
     truncated: int
     complete: bool  # whether every planned cell is there
+
+
+def summarise(
+    rows: pa.Table, tasks: Sequence[Task], model: str, complete: bool, *, seed: int = 0, resamples: int = 2000
+) -> PhrasingSummary:
+    """The finding of one model, derived from its rows alone; the same rows and seed give the same summary.
+
+    rows: a table of `ROW_SCHEMA`, in any order; rows of other models are left out. tasks: the tasks as they were run;
+    a task without rows is left out. An unparsed answer is counted, and counts as not right; a missing cell counts for
+    nothing. Intervals resample items (all wordings of an item together) within each task. Errors: `BadInput` where no
+    row belongs to the model, a row names a task, wording or item that is not there, or a cell occurs twice.
+    """
+    from surefoot.probes.phrasing_summarise import phrasing_summary
+
+    return phrasing_summary(rows, tasks, model, complete, seed, resamples)
+
+
+def to_dict(summary: PhrasingSummary) -> dict[str, Any]:
+    """The summary as JSON values: dataclasses become dicts, tuples lists, NaN (nothing to compute) and infinities null."""
+    return {key: _plain(value) for key, value in asdict(summary).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
