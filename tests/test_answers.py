@@ -100,6 +100,7 @@ def test_a_negation_in_another_sentence_does_not_touch_the_answer() -> None:
         ("PARIS!", ["Paris", "Rome"], 0),
         ("Paris Hilton", ["Paris", "Paris Hilton"], 1),
         ("comparison", ["Paris", "Rome"], None),
+        ("It is Paris Hilton.", ["Paris", "Paris Hilton"], 1),
         ("New\n York", ["York", "New York"], 1),
         ("Rome, not Paris", ["Paris", "Rome"], None),
         ("yes yes", ["yes", "no"], 0),
