@@ -221,6 +221,14 @@ def test_means_over_tasks_are_unweighted() -> None:
     assert summary.items == 80
 
 
+def test_the_mean_over_independent_tasks_is_known_more_exactly_than_each() -> None:
+    tasks = [make_task(f"t{k}", ["right"] * 2) for k in range(9)]
+    summary = finding(lambda t, w, e: right_if(int(e.id[1:]) % 2 == 0), *tasks)
+    width = summary.mean.high - summary.mean.low
+    assert width == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(9 * ITEMS), rel=0.25)
+    assert summary.classes[0].mean == summary.mean
+
+
 def test_wilson_is_used_for_choices_and_the_bootstrap_for_graded_answers() -> None:
     example = Example("e0", {"input": "x"}, answers=("a",))
     wordings = make_task(klasses=["right"] * 2).wordings
@@ -233,6 +241,9 @@ def test_wilson_is_used_for_choices_and_the_bootstrap_for_graded_answers() -> No
     assert accuracy.high - accuracy.low == pytest.approx(2 * 1.96 * 0.25 / math.sqrt(40), rel=0.2)
     choice = finding(lambda t, w, e: right_if(int(e.id[1:]) % 2 == 0), make_task()).tasks[0].wordings[0].accuracy
     assert choice.high - choice.low == pytest.approx(0.2455, abs=1e-3)
+    silent = [{**rows[0], "outcome": "unparsed", "score": None}, *rows[1:]]
+    lowered = summarise(table(silent), [task], "m", True, resamples=50).tasks[0].wordings[0]
+    assert (lowered.accuracy.value, lowered.unparsed) == (pytest.approx(0.5 - 0.25 / 40), 1)
     rows[0]["score"] = None
     with pytest.raises(BadInput, match="no score"):
         summarise(table(rows), [task], "m", True)
@@ -255,15 +266,15 @@ def test_rechecked_cells_are_compared_and_counted_nowhere_else() -> None:
     firsts = [row(task, v, x, "right", predicted="p", option_scores=[-1.0, -2.0]) for v in task.wordings for x in e]
     again = [
         row(task, w, e[0], "right", predicted="p", option_scores=[-1.0, -2.25], recheck=True),
-        row(task, w, e[1], "wrong", predicted="q", option_scores=[-2.0, -1.5], recheck=True),
+        row(task, w, e[1], "wrong", predicted="q", option_scores=[-2.5, -2.0], recheck=True),
         row(task, w, e[2], "right", predicted="p", option_scores=[-1.0, -2.0], recheck=True),
     ]
     summary = summarise(table([*again, *firsts]), [task], "m", False, resamples=50)
     assert (summary.noise.rechecked, summary.noise.changed) == (3, 1)
-    assert summary.noise.largest_score_change == 1.0
+    assert summary.noise.largest_score_change == 1.5
     assert (summary.rows, summary.mean.value, summary.complete) == (8, 1.0, False)
     alone = summarise(table([*again, *firsts[1:]]), [task], "m", True, resamples=50)
-    assert (alone.noise.rechecked, alone.noise.largest_score_change) == (2, 1.0)
+    assert (alone.noise.rechecked, alone.noise.largest_score_change) == (2, 1.5)
 
 
 def test_rows_that_do_not_fit_the_task_are_refused_by_name() -> None:
