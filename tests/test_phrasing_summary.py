@@ -266,7 +266,7 @@ def test_rechecked_cells_are_compared_and_counted_nowhere_else() -> None:
     firsts = [row(task, v, x, "right", predicted="p", option_scores=[-1.0, -2.0]) for v in task.wordings for x in e]
     again = [
         row(task, w, e[0], "right", predicted="p", option_scores=[-1.0, -2.25], recheck=True),
-        row(task, w, e[1], "wrong", predicted="q", option_scores=[-2.5, -2.0], recheck=True),
+        row(task, w, e[1], "wrong", predicted="q", option_scores=[-2.0, -0.5], recheck=True),
         row(task, w, e[2], "right", predicted="p", option_scores=[-1.0, -2.0], recheck=True),
     ]
     summary = summarise(table([*again, *firsts]), [task], "m", False, resamples=50)

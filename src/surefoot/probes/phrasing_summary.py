@@ -175,7 +175,7 @@ def summarise(
 
 
 def to_dict(summary: PhrasingSummary) -> dict[str, Any]:
-    """The summary as JSON values: dataclasses become dicts, tuples lists, NaN (nothing to compute) and infinities null."""
+    """The summary as JSON values: dicts and lists; NaN (nothing to compute) and infinities become null."""
     return {key: _plain(value) for key, value in asdict(summary).items()}
 
 
