@@ -34,7 +34,7 @@ from surefoot.probes.phrasing_summary import (
     WordingScore,
 )
 from surefoot.report import FirstPrompt, summary_html, summary_text, write_report
-from surefoot.report.flipmap import flip_map, outcome_path, thin
+from surefoot.report.flipmap import flip_map, outcome_path, short_names, thin
 from surefoot.report.headline import range_of_normals
 from surefoot.report.html import report_html
 from surefoot.report.numbers import percent, points, signed_points, visible
@@ -326,6 +326,24 @@ def test_the_headline_gives_mean_worst_and_best_over_tasks(summary: PhrasingSumm
     )
 
 
+def test_a_spread_within_noise_is_not_sold_as_an_effect_of_wording(summary: PhrasingSummary) -> None:
+    calm = tuple(replace(t, spread=replace(t.spread, p_value=0.03)) for t in summary.tasks)  # type: ignore[type-var]
+    text = flat(parsed(replace(summary, tasks=calm)).all("p", "finding")[0].text)
+    assert "not shown to be more than chance" in text  # 3 x 0.03 is above 5 %
+    assert "depending only on the wording" not in text
+    assert "not shown to be more than chance" in summary_text(replace(summary, tasks=calm), width=400)
+    assert "not shown to be more than chance" in summary_html(replace(summary, tasks=calm))
+    one = replace(calm[0], spread=replace(calm[0].spread, p_value=0.016))  # type: ignore[type-var]
+    assert "depending only on the wording" in parsed(replace(summary, tasks=(one, *calm[1:]))).text
+
+
+def test_tasks_on_which_the_guard_is_raised_are_counted_beside_the_overall_verdict(summary: PhrasingSummary) -> None:
+    first = replace(summary.tasks[0], guard=replace(summary.tasks[0].guard, raised=True))
+    page = parsed(replace(summary, tasks=(first, *summary.tasks[1:])))
+    assert "Task by task it is raised on 1 of 3." in page.all("header")[0].text
+    assert "Task by task" not in parsed(summary).text
+
+
 def test_the_headline_quotes_the_widest_tasks_worst_and_best_wording(summary: PhrasingSummary, page: Node) -> None:
     task = max(summary.tasks, key=lambda t: t.spread.range if t.spread else 0)
     assert task.spread is not None
@@ -456,7 +474,7 @@ def test_observed_and_unobserved_are_set_side_by_side() -> None:
     assert section_.all("h2")[0].text == "Observed and unobserved wordings"
     for row, task in zip(section_.all("tbody")[0].all("tr"), summary.tasks, strict=True):
         a, b = (score.mean.value for score in task.classes[:2])
-        assert row.all("td")[-1].text == signed_points(b - a)
+        assert row.all("td")[0].text == signed_points(b - a)
 
 
 def test_a_comparison_of_classes_brings_intervals_and_the_sign_test() -> None:
@@ -474,7 +492,7 @@ def test_a_comparison_of_classes_brings_intervals_and_the_sign_test() -> None:
         skipped=(),
     )
     found = section(parsed(summary, comparison=comparison), "two-classes")
-    assert [flat(row.all("td")[-1].text) for row in found.all("tbody")[0].all("tr")] == [
+    assert [flat(row.all("td")[0].text) for row in found.all("tbody")[0].all("tr")] == [
         "−11.2 −18.0 to −4.0",
         "−10.0 −20.0 to −1.0",
         "−12.3 −30.0 to +5.0",
@@ -498,7 +516,7 @@ def test_a_guard_that_could_not_decide_is_not_called_passed(
     guard = Guard(raised, "Said.", Interval(0.2, low, 0.3), None, None, threshold)
     page = parsed(replace(summary, unparsed=0, guard=guard))
     assert f"Guard: {verdict}. Said." in flat(page.all("header")[0].text)
-    assert section(page, "guard").all("tbody")[0].all("tr")[0].all("td")[-1].text == verdict
+    assert section(page, "guard").all("tbody")[0].all("tr")[0].all("td")[0].text == verdict
 
 
 def test_without_two_classes_of_right_wordings_none_are_set_side_by_side(page: Node) -> None:
@@ -738,6 +756,12 @@ def test_the_flip_map_paints_every_cell_once_in_the_colour_of_its_outcome(column
     for y, wording in enumerate(order):
         for x, item in enumerate(items):
             assert painted[x, y] == item.outcomes[right.index(wording)]
+
+
+def test_names_in_the_map_leave_out_the_path_that_all_share() -> None:
+    assert short_names(["demo/q-a/1", "demo/q-b/1"]) == ("q-a/1", "q-b/1")
+    assert short_names(["ab", "ac"]) == ("ab", "ac")
+    assert short_names(["demo/one"]) == ("demo/one",)
 
 
 def test_thinning_keeps_the_ends_and_the_order() -> None:

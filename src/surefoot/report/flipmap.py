@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from surefoot.probes.phrasing_summary import ItemFlips, TaskSummary, WordingScore
 from surefoot.report.classes import is_right
@@ -20,6 +20,7 @@ class FlipMap:
     """Rows are right wordings, the best first; columns are items, the easiest first."""
 
     wordings: tuple[WordingScore, ...]
+    names: tuple[str, ...]  # the wordings' ids without the beginning that they all share
     columns: int
     items: int
     paths: tuple[tuple[str, str], ...]  # outcome, SVG path data
@@ -39,6 +40,7 @@ def flip_map(task: TaskSummary, max_items: int = MAX_ITEMS) -> FlipMap | None:
     grid = [[item.outcomes[j] for item in shown] for j in order]
     return FlipMap(
         wordings=tuple(right[j] for j in order),
+        names=short_names([right[j].id for j in order]),
         columns=len(shown),
         items=len(items),
         paths=tuple((outcome, path) for outcome in OUTCOMES if (path := outcome_path(grid, outcome))),
@@ -59,6 +61,14 @@ def thin(items: Sequence[ItemFlips], most: int) -> list[ItemFlips]:
     if len(items) <= most:
         return list(items)
     return [items[round(k * (len(items) - 1) / (most - 1))] for k in range(most)]
+
+
+def short_names(ids: Sequence[str]) -> tuple[str, ...]:
+    """The ids without the path (`task/`) that all of them begin with."""
+    split = [id.split("/") for id in ids]
+    folders = zip(*(parts[:-1] for parts in split), strict=False)
+    shared = len(list(takewhile(lambda names: len(set(names)) == 1, folders))) if len(ids) > 1 else 0
+    return tuple("/".join(parts[shared:]) for parts in split)
 
 
 def best_first(wording: WordingScore) -> tuple[float, str]:

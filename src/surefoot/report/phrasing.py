@@ -31,6 +31,7 @@ def headline(summary: PhrasingSummary) -> Markup:
         widest=words.widest(summary.tasks),
         warnings=words.warnings(summary),
         verdict=words.guard_verdict(summary.guard),
+        raised_on=sum(task.guard.raised for task in summary.tasks) if len(summary.tasks) > 1 else 0,
         wordings=sum(is_right(wording.klass) for task in summary.tasks for wording in task.wordings),
     )
 
@@ -128,7 +129,9 @@ def noise(floor: NoiseFloor, rows: int) -> Section:
 
 def settings(record: Mapping[str, Any]) -> Section:
     """Everything the run wrote down about itself, and the command that repeats it."""
-    body = render("settings.jinja", command=command_of(record), entries=tree(record))
+    command = command_of(record)
+    entries = tree({name: value for name, value in record.items() if not (command and name == "argv")})
+    body = render("settings.jinja", command=command, entries=entries)
     return Section("settings", "Settings and versions", body)
 
 

@@ -55,6 +55,12 @@ def sentence(summary: PhrasingSummary) -> str:
     start = f"{measure} {percent(summary.mean.value)} on average ({ends(summary.mean)})"
     if reach is None:
         return f"{start}; its spread cannot be given: it takes two right wordings."
+    if not reach.beyond_noise:
+        return (
+            f"{start}; the spread over wordings, {percent(reach.worst)} to {percent(reach.best)}, is not shown to be "
+            f"more than chance: a range of {points(reach.range)} points, where equally good wordings would give "
+            f"{points(reach.noise_range)}."
+        )
     return (
         f"{start}, but from {percent(reach.worst)} to {percent(reach.best)} depending only on the wording: "
         f"a range of {points(reach.range)} points, where equally good wordings would give {points(reach.noise_range)}."
