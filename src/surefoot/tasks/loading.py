@@ -1,0 +1,189 @@
+"""`load_tasks`: from a name, a file or a folder to checked tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from surefoot.errors import BadInput, nearest
+from surefoot.tasks.bank import SUITES, default_wordings, of_klasses, read_wordings
+from surefoot.tasks.folder import read_suite, read_task, tasks_in
+from surefoot.tasks.items import Columns, input_template, kind_of, mapped_example, own_example, roles_of
+from surefoot.tasks.jsonl import Line, read_jsonl
+from surefoot.tasks.lint import check
+from surefoot.tasks.task import Task
+
+
+def load_tasks(
+    spec: str | Path,
+    *,
+    limit: int | None = None,
+    shots: int = 0,
+    seed: int = 0,
+    shuffle: bool = True,
+    wordings: str | Path | None = None,
+    columns: Columns | None = None,
+    klasses: Iterable[str] | None = None,
+) -> tuple[Task, ...]:
+    """The tasks that `spec` names, checked by the linter.
+
+    `spec`: a bundled suite (`demo`) or one task of it (`demo/reviews`); a suite or task folder; a `.jsonl` file with
+    `columns`; `bigbench:PATH`; `mmlu:PATH`; `hub:org/name?split=test&config=main`;
+    `released:DIR#TASK?family=Flan-T5&include_flagged=true`.
+    `wordings`: a JSON Lines file that replaces the task's own wordings (a BIG-bench task keeps its designer's).
+    `columns`: what is in which column, for `.jsonl` and `hub:`. `klasses`: classes of wordings to keep.
+    `shots` worked examples are taken out of the items, then `limit` items are drawn, then the options of every item
+    are shuffled by its id; all three depend on `seed` and on ids alone.
+
+    Raises `BadInput` with the file and line, or the nearest name, and `NotAvailable` for what is not on this machine.
+    Example: `load_tasks("demo/reviews", limit=20)`.
+    """
+    if limit is not None and limit < 1:
+        raise BadInput(f"The limit is {limit}; ask for at least one item.")
+    if shots < 0:
+        raise BadInput(f"The number of shots is {shots}; give 0 or more.")
+    source = _source(str(spec))
+    bank = None if wordings is None else Path(wordings)
+    if columns and source.scheme not in ("jsonl", "hub"):
+        raise BadInput(f'"{spec}" takes no column mapping; columns are for .jsonl files and hub: data sets.')
+    tasks = _READERS[source.scheme](source, bank, columns or {})
+    return tuple(_finished(task, limit, shots, seed, shuffle, klasses, source) for task in tasks)
+
+
+def bundled_tasks() -> tuple[str, ...]:
+    """The names that `load_tasks` knows without a path: each bundled suite, and each of its tasks."""
+    suites = [path.name for path in sorted(SUITES.iterdir()) if path.is_dir() and tasks_in(path)]
+    return tuple(
+        name for suite in suites for name in (suite, *(f"{suite}/{task}" for task in tasks_in(SUITES / suite)))
+    )
+
+
+class Source(NamedTuple):
+    """A spec taken apart: `scheme:place#part?options`."""
+
+    scheme: str
+    place: str
+    part: str
+    options: Mapping[str, str]
+
+
+OPTIONS: Mapping[str, frozenset[str]] = {
+    "hub": frozenset({"split", "config"}),
+    "released": frozenset({"family", "include_flagged"}),
+}
+
+
+def _source(spec: str) -> Source:
+    scheme, colon, rest = spec.partition(":")
+    if not colon or len(scheme) < 2 or "/" in scheme or Path(spec).exists():
+        return Source("jsonl" if spec.endswith((".jsonl", ".jsonl.gz")) else "folder", spec, "", {})
+    if scheme not in _READERS or scheme in ("jsonl", "folder"):
+        raise BadInput(f'"{scheme}:" is not a kind of task.{nearest(scheme, ("bigbench", "mmlu", "hub", "released"))}')
+    if scheme not in OPTIONS:
+        return Source(scheme, rest, "", {})
+    address, _, query = rest.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for key in options:
+        if key not in OPTIONS[scheme]:
+            raise BadInput(f'"{scheme}:" has no option "{key}".{nearest(key, OPTIONS[scheme])}')
+    place, _, part = address.partition("#")
+    return Source(scheme, place, part, options)
+
+
+def _finished(
+    task: Task, limit: int | None, shots: int, seed: int, shuffle: bool, klasses: Iterable[str] | None, source: Source
+) -> Task:
+    task = replace(task, wordings=of_klasses(task.wordings, klasses))
+    if not _flag(source.options, "include_flagged"):
+        check(task)
+    task = task.with_shots(shots, seed).sample(limit, seed)
+    return task.shuffled(seed) if shuffle else task
+
+
+def _folder(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    suite, _, name = source.place.partition("/")
+    bundled = SUITES / suite
+    if suite and source.place in bundled_tasks():
+        return (read_task(bundled / name, wordings),) if name else read_suite(bundled, wordings)
+    path = Path(source.place)
+    if path.is_dir():
+        return read_suite(path, wordings)
+    if path.is_file():
+        raise BadInput(f'"{path}" is no task; give a .jsonl file or a folder, or say what it is (mmlu:, bigbench:).')
+    raise BadInput(f'There is no task "{source.place}".{nearest(source.place, bundled_tasks())}')
+
+
+def _jsonl(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:
+    path = Path(source.place)
+    return (_flat(path.name.split(".")[0], read_jsonl(path), wordings, columns),)
+
+
+def _hub(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:
+    from surefoot.tasks.hub import read_hub
+
+    lines = read_hub(source.place, source.options.get("split", "test"), source.options.get("config"))
+    return (_flat(source.place, lines, wordings, columns),)
+
+
+def _flat(name: str, lines: tuple[Line, ...], wordings: Path | None, columns: Columns) -> Task:
+    if not lines:
+        raise BadInput(f'The task "{name}" has no items; give it at least one.')
+    own = "fields" in lines[0].record and not columns
+    # Without an id column the line's own number is the id, so that a message and a row name the same line.
+    examples = tuple(own_example(line) if own else mapped_example(line, _number(line), columns) for line in lines)
+    kind, fields = kind_of(examples), tuple(dict.fromkeys(name for example in examples for name in example.fields))
+    return Task(
+        name=name,
+        kind=kind,
+        examples=examples,
+        wordings=read_wordings(wordings) if wordings else default_wordings(kind),
+        input_template=input_template(fields),
+        roles=roles_of(fields),
+        metric="exact_match" if kind == "generation" else "accuracy",
+    )
+
+
+def _number(line: Line) -> int:
+    return int(line.where.rsplit(" ", 1)[1])
+
+
+def _mmlu(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.tasks.mmlu import read_mmlu
+
+    return read_mmlu(Path(source.place), read_wordings(wordings) if wordings else default_wordings("multiple_choice"))
+
+
+def _bigbench(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.tasks.bigbench import read_bigbench
+
+    return read_bigbench(Path(source.place), read_wordings(wordings) if wordings else None)
+
+
+def _released(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.tasks.released import read_released
+
+    if not source.part:
+        raise BadInput(f'"released:{source.place}" names no task; write released:DIR#TASK, such as #MMLU/anatomy.')
+    family, flagged = source.options.get("family"), _flag(source.options, "include_flagged")
+    task = read_released(Path(source.place), source.part, family, flagged).task
+    return (replace(task, wordings=read_wordings(wordings)) if wordings else task,)
+
+
+def _flag(options: Mapping[str, str], name: str) -> bool:
+    value = options.get(name, "false").lower()
+    if value not in ("true", "false"):
+        raise BadInput(f'"{name}" is "{value}"; write true or false.')
+    return value == "true"
+
+
+_READERS: Mapping[str, Callable[[Source, Path | None, Columns], tuple[Task, ...]]] = {
+    "folder": _folder,
+    "jsonl": _jsonl,
+    "hub": _hub,
+    "mmlu": _mmlu,
+    "bigbench": _bigbench,
+    "released": _released,
+}
