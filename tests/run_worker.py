@@ -147,8 +147,8 @@ def kill_at_every_step(folder: Path, items: int = 6) -> dict[str, int]:
         _, end = attempt(place, items, 1, acknowledged, nothing, nothing)
         assert end == 0, "the second process does not finish"
         assert (place / "DONE").exists()
-        left = sorted(path.name for path in place.rglob("*.tmp"))
-        assert not left, f"temporary files are left: {left}"
+        left = sorted(path.name for path in place.rglob("*.*"))
+        assert len(left) == 3, f"not one shard, the record and the summary, but {left}"
     return {"kills": step - 1}
 
 

@@ -131,14 +131,12 @@ def set_aside(folder: Folder, shard: Shard) -> str:
 def merge_shards(folder: Folder, sizes: Mapping[Shard, int]) -> None:
     """Merge neighbouring shards, up to `MERGED_ROWS` rows each. `sizes` has the rows of every live shard.
 
-    Each merged shard is stored whole before the first of its sources is removed, and its name covers theirs, so a kill
-    between any two steps leaves every row readable exactly once.
+    A merged shard's name covers those of its sources, so from the moment that it is stored they are not read any more.
+    They are removed by the next scan of the run, which first checks every page of the merged shard.
     """
     for group in _groups(sizes):
         merged = Shard(group[0].first, group[-1].last)
         write_shard(folder, merged, pa.concat_tables(read_shard(folder, shard) for shard in group))
-        for shard in group:
-            folder.remove(shard.name)
 
 
 def _groups(sizes: Mapping[Shard, int]) -> Iterator[list[Shard]]:
