@@ -3,13 +3,14 @@
     python tools/make_demo_suite.py [FOLDER]
 
 The JSON and JSONL files under `src/surefoot/tasks/suites/demo/` are the product; the same sources always give the same
-bytes. Chance enters through `random.Random(<task>/<what>)` only: the order of the items, the wrong options, the names.
+bytes. Chance enters through `random.Random(<task>/<what>)` only: the order of items, the wrong options, their places.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,19 +111,16 @@ def _words(_: Record) -> Iterator[Record]:
         yield {"fields": {"word": word}, "right": right, "wrong": _draw(f"words/{word}", right, pool)}
 
 
-def _plurals(_: Record) -> Iterator[Record]:
-    for (line,) in _rows("plurals"):
-        word, plurals = line.split()
-        yield {"fields": {"word": word}, "answers": plurals.split("/")}
+def _edited(name: str) -> Callable[[Record], Iterator[Record]]:
+    """Sentences with one changed word: `We [see/saw] it.` is the item `We see it.` with the answer `We saw it.`"""
 
+    def build(_: Record) -> Iterator[Record]:
+        for (line,) in _rows(name):
+            start, words, end = re.split(r"[\[\]]", line)
+            shown, *accepted = words.split("/")
+            yield {"fields": {"sentence": start + shown + end}, "answers": [start + word + end for word in accepted]}
 
-def _who(_: Record) -> Iterator[Record]:
-    names = [name for (name,) in _rows("names")]
-    for pattern, first_question, second_question in _rows("who"):
-        first, second = random.Random(f"who/{pattern}").sample(names, 2)
-        sentence = pattern.format(A=first, B=second)
-        yield {"fields": {"sentence": sentence, "question": first_question}, "answers": [first]}
-        yield {"fields": {"sentence": sentence, "question": second_question}, "answers": [second]}
+    return build
 
 
 BUILDERS: dict[str, Callable[[Record], Iterator[Record]]] = {
@@ -133,8 +131,8 @@ BUILDERS: dict[str, Callable[[Record], Iterator[Record]]] = {
     "words": _words,
     "sense": _sense,
     "follows": _follows,
-    "plurals": _plurals,
-    "who": _who,
+    "past": _edited("past"),
+    "spelling": _edited("spelling"),
 }
 
 
