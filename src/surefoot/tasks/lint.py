@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from surefoot.errors import BadInput, nearest
@@ -42,14 +43,21 @@ def lint(task: Task, *, scorer: str = "sum") -> list[Finding]:
     findings = [*_same_ids(task), *_bad_items(task), *_fused_pairs(task.wordings)]
     sound = not any(finding.level == "error" and finding.item for finding in findings)
     answers = _fields_with_the_answer(task) if sound else frozenset()
+    always = _always_there(task)
+    labels: dict[str, tuple[Defect, ...]] = {}
     readable = []
     for wording in task.wordings:
-        own = list(_template_findings(task, wording))
-        if not own and sound:
-            readable.append(wording)
-            own = [*_shown_answer(task, wording, answers), *_gold_changes_prompt(task, wording)]
-            own += _label_findings(task, wording, scorer)
+        own = list(_template_findings(task, wording, always))
         findings += [*own, *_fused_text(wording, task.wordings)]
+        if not sound or any(finding.level == "error" for finding in own):
+            continue
+        key = _label_key(wording)
+        if key not in labels:
+            labels[key] = tuple(_label_defects(task, wording, scorer))
+        findings += [_of_labels(wording, defect) for defect in labels[key]]
+        if not any(defect.rule == "no-label" for defect in labels[key]):
+            readable.append(wording)
+            findings += [*_shown_answer(task, wording, answers), *_gold_changes_prompt(task, wording)]
     findings += _twins(task, readable)
     return sorted(findings, key=lambda finding: finding.level != "error")
 
@@ -96,7 +104,7 @@ def _bad_items(task: Task) -> Iterator[Finding]:
 # Templates
 
 
-def _template_findings(task: Task, wording: Instruction) -> Iterator[Finding]:
+def _template_findings(task: Task, wording: Instruction, always: frozenset[str]) -> Iterator[Finding]:
     """Errors that make a wording unreadable or blind to the item."""
     if not wording.template.strip() or (wording.frame_template and not wording.text.strip()):
         sentence = f'The wording "{wording.id}" has an empty template; write what is asked.'
@@ -111,13 +119,12 @@ def _template_findings(task: Task, wording: Instruction) -> Iterator[Finding]:
     known = task.field_names() | set(wording.blocks)
     if "instruction" in fields_of(wording.text) or (not wording.frame_template and "instruction" in named):
         known -= {"instruction"}
-    wanted = (set(named) | (inputs if "input" in named else set())) & (known | set(named))
     unknown = [name for name in [*named, *sorted(inputs)] if name not in known]
     if unknown:
         sentence = f'The wording "{wording.id}" asks for the field "{unknown[0]}".{nearest(unknown[0], known)}'
         yield Finding("error", "unknown-field", sentence, wording.id)
         return
-    yield from _missing_values(task, wording, wanted)
+    yield from _missing_values(task, wording, (set(named) | (inputs if "input" in named else set())) - always)
     yield from _dropped(wording, task.used_fields(wording), inputs)
     yield from _shown_twice(task, wording, named)
     yield from _letters_without_options(task, wording, named)
@@ -134,16 +141,22 @@ def _named(wording: Instruction) -> list[str]:
     return names
 
 
+def _always_there(task: Task) -> frozenset[str]:
+    """The slots that every item can fill."""
+    there = [_fillable(example) for example in (*task.examples, *task.shots)]
+    return frozenset.intersection(*there) | {"input", "options", "instruction"}
+
+
+def _fillable(example: Example) -> frozenset[str]:
+    return frozenset(example.fields) | frozenset(option_values(example.options, {}))
+
+
 def _missing_values(task: Task, wording: Instruction, wanted: Iterable[str]) -> Iterator[Finding]:
-    always = {"input", "options", "instruction", *wording.blocks}
-    needed = [name for name in wanted if name not in always]
-    for example in (*task.examples, *task.shots):
-        there = {**option_values(example.options, {}), **example.fields}
-        lacking = [name for name in needed if name not in there]
-        if lacking:
-            sentence = f'The item "{example.id}" has no "{lacking[0]}", which the wording "{wording.id}" shows.'
-            yield Finding("error", "missing-field", sentence, wording.id)
-            return
+    lacking = sorted(set(wanted) - set(wording.blocks))
+    for name in lacking[:1]:
+        item = next(example.id for example in (*task.examples, *task.shots) if name not in _fillable(example))
+        sentence = f'The item "{item}" has no "{name}", which the wording "{wording.id}" shows.'
+        yield Finding("error", "missing-field", sentence, wording.id)
 
 
 def _dropped(wording: Instruction, used: frozenset[str], inputs: set[str]) -> Iterator[Finding]:
@@ -158,12 +171,14 @@ def _dropped(wording: Instruction, used: frozenset[str], inputs: set[str]) -> It
 
 def _shown_twice(task: Task, wording: Instruction, named: Sequence[str]) -> Iterator[Finding]:
     inputs = fields_of(task.input_template)
-    shown = [name for each in named for name in ((each, *inputs) if each == "input" else (each,))]
-    own = {name for example in task.examples[:1] for name in example.fields} | {"input", "options"}
-    for name in _repeated(name for name in shown if name in own):
-        sentence = f'The wording "{wording.id}" shows "{name}" twice; are two wordings fused into one?'
+    twice = [name for name in _repeated(named) if name in {*inputs, "input", "options"}]
+    if twice:
+        sentence = f'The wording "{wording.id}" shows "{twice[0]}" twice; are two wordings fused into one?'
         yield Finding("error", "repeated-field", sentence, wording.id)
-        return
+    again = [name for name in inputs if "input" in named and name in named]
+    if again:
+        sentence = f'The wording "{wording.id}" shows "{again[0]}" by itself and again as a part of the input.'
+        yield Finding("warning", "repeated-field", sentence, wording.id)
 
 
 def _letters_without_options(task: Task, wording: Instruction, named: Sequence[str]) -> Iterator[Finding]:
@@ -184,11 +199,16 @@ def _shows_options(wording: Instruction, named: Sequence[str]) -> bool:
 
 
 _OPENERS = frozenset(
-    "a an and answer based below choose classify complete consider decide determine find for from given here how i if "
-    "in indicate is it now only output pick please provide read reply respond select solve the there these this what "
-    "when which who why with write you your".split()  # noqa: SIM905
+    {
+        *("a", "an", "and", "answer", "based", "below", "choose", "classify", "complete", "consider", "decide"),
+        *("determine", "find", "for", "from", "given", "here", "how", "i", "if", "in", "indicate", "is", "it", "now"),
+        *("only", "output", "pick", "please", "provide", "read", "reply", "respond", "select", "solve", "the", "there"),
+        *("these", "this", "what", "when", "which", "who", "why", "with", "write", "you", "your"),
+    }
 )
-_JOINED = re.compile(r"(?<![\w.])[a-z]{2,}(?:(?P<stop>[.?!])|[\"')\]])?(?P<next>[A-Z][a-z]*)(?P<rest>(?:\s+\S+){0,3})")
+_JOINED = re.compile(
+    r"(?<![\w.])[a-z]{2,}(?:(?P<stop>[.?!])|[\"')\]])?(?P<next>[A-Z][a-z]*)\b(?!:)(?P<rest>(?:\s+\S+){0,3})"
+)
 
 
 def _fused_text(wording: Instruction, bank: Sequence[Instruction]) -> Iterator[Finding]:
@@ -276,41 +296,53 @@ def _other_golds(example: Example) -> tuple[Example, ...]:
 # Labels
 
 
-def _label_findings(task: Task, wording: Instruction, scorer: str) -> Iterator[Finding]:
+class Defect(NamedTuple):
+    """What is wrong with the labels of one item."""
+
+    rule: str
+    item: str
+    sentence: str
+
+
+def _label_key(wording: Instruction) -> str:
+    return f"{wording.layout == 'letters-lower'}/{wording.labels!r}"
+
+
+def _of_labels(wording: Instruction, defect: Defect) -> Finding:
+    sentence = f'The wording "{wording.id}", item "{defect.item}": {defect.sentence}'
+    return Finding("error", defect.rule, sentence, wording.id)
+
+
+def _label_defects(task: Task, wording: Instruction, scorer: str) -> Iterator[Defect]:
+    """The first defect of each rule, over all items."""
     seen: set[str] = set()
     for example in (*task.examples, *task.shots):
-        if not example.options:
-            continue
-        try:
-            labels = label_space(wording.labels, wording.layout, example.options)
-        except BadInput as error:
-            yield Finding("error", "no-label", f'The wording "{wording.id}", item "{example.id}": {error}', wording.id)
-            return
-        for rule, sentence in _label_defects(labels, example.options, scorer):
+        for rule, sentence in _defects_of(wording, example, scorer) if example.options else ():
             if rule not in seen:
                 seen.add(rule)
-                where = f'The wording "{wording.id}", item "{example.id}": {sentence}'
-                yield Finding("error", rule, where, wording.id)
-        if not isinstance(wording.labels, str) and len(seen) == 2:
-            return
+                yield Defect(rule, example.id, sentence)
 
 
-def _label_defects(labels: Sequence[str], options: Sequence[str], scorer: str) -> Iterator[tuple[str, str]]:
-    empty = [option for option, label in zip(options, labels, strict=True) if not label.strip()]
+def _defects_of(wording: Instruction, example: Example, scorer: str) -> Iterator[tuple[str, str]]:
+    try:
+        labels = label_space(wording.labels, wording.layout, example.options)
+        if len(labels) < len(example.options):
+            raise BadInput(f"There are letters for {len(labels)} of the {len(example.options)} options.")
+    except BadInput as error:
+        yield "no-label", str(error)
+        return
+    # Two equal options are a warning of their own; a collision is one answer for different options.
+    distinct = list(dict.fromkeys(zip(example.options, labels, strict=True)))
+    empty = [option for option, label in distinct if not label.strip()]
     if empty:
-        yield "no-label", f'the option "{empty[0]}" has an empty label.'
-    # Two equal options are a warning of their own; here different options get one answer.
-    distinct = list(dict.fromkeys(zip(options, labels, strict=True)))
-    for label in _repeated(label for _, label in distinct):
-        yield "colliding-labels", f'two options have the label "{label}"; give each its own.'
-        break
-    if scorer == "paper":
-        unique = sorted({label for _, label in distinct})
-        # In sorted order a label that begins others stands right before one of them.
-        for short, long in zip(unique, unique[1:], strict=False):
-            if long.startswith(short):
-                yield "label-prefix", f'the label "{short}" begins "{long}", and the step product ties them.'
-                break
+        yield "empty-label", f'the option "{empty[0]}" has an empty label.'
+    collisions = _repeated(label for _, label in distinct)
+    if collisions:
+        yield "colliding-labels", f'two options have the label "{collisions[0]}"; give each its own.'
+    # In sorted order a label that begins others stands right before one of them.
+    for short, long in pairwise(sorted({label for _, label in distinct})) if scorer == "paper" else ():
+        if long.startswith(short):
+            yield "label-prefix", f'the label "{short}" begins "{long}", and the step product ties them.'
 
 
 # Twins
@@ -320,19 +352,11 @@ def _twins(task: Task, wordings: Sequence[Instruction]) -> Iterator[Finding]:
     items = _some(task.examples)
     first: dict[tuple[str, ...], str] = {}
     for wording in wordings:
-        rendered = (
-            tuple(task.query(example, wording).prompt.text for example in items) if _labelled(task, wording) else ()
-        )
-        if not rendered:
-            continue
+        rendered = tuple(task.query(example, wording).prompt.text for example in items)
         if rendered in first:
             sentence = f'The wordings "{first[rendered]}" and "{wording.id}" make the same prompts; remove one.'
             yield Finding("error", "same-wording", sentence, wording.id)
         first.setdefault(rendered, wording.id)
-
-
-def _labelled(task: Task, wording: Instruction) -> bool:
-    return not any(finding.rule == "no-label" for finding in _label_findings(task, wording, "sum"))
 
 
 def _some(examples: Sequence[Example]) -> Sequence[Example]:

@@ -251,7 +251,7 @@ def _defect(record: Record, counts: set[int], taken: Mapping[str, Instruction]) 
     repeated = [id for id in record["same_text_as"] if id in taken]
     named = named_count(record["template"])
     if flags:
-        return flags[0]
+        return str(flags[0])
     if repeated:
         return f"same text as {repeated[0]}"
     if set(record["flags"]) & set(FIXED_COUNT) and counts != {named}:
