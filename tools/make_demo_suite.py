@@ -126,6 +126,7 @@ def _edited(name: str) -> Callable[[Record], Iterator[Record]]:
 BUILDERS: dict[str, Callable[[Record], Iterator[Record]]] = {
     "reviews": _labelled("reviews", "review"),
     "topics": _labelled("topics", "message"),
+    "kinds": _labelled("kinds", "word"),
     "uses": _uses,
     "facts": _facts,
     "words": _words,
