@@ -52,8 +52,18 @@ def test_the_same_text_in_two_frames_is_no_defect() -> None:
     assert lint(with_wording(frame="g", frame_template="Q: " + FRAME + "A:")) == []
 
 
-def test_a_wording_that_extends_another_one_is_no_defect() -> None:
-    assert lint(with_wording(text=GOOD.text + " Give only its letter.")) == []
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"text": GOOD.text + " Give only its letter."},
+        {"text": GOOD.text.rstrip(".") + "s you were asked."},
+        {"text": "Look at the dataFrame and choose one of its rows."},
+        {"text": "Choose the right option.Answer: one letter only."},
+        {"text": "Copy out the right answer.", "layout": "none", "labels": "{option}."},
+    ],
+)
+def test_what_only_looks_like_a_defect_is_left_alone(changes: dict[str, object]) -> None:
+    assert lint(with_wording(**changes)) == []
 
 
 @pytest.mark.parametrize(
@@ -103,6 +113,16 @@ def test_a_planted_wording_is_refused_by_its_rule_alone(rule: str, changes: dict
 )
 def test_a_planted_item_is_refused_by_its_rule_alone(rule: str, changes: dict[str, object]) -> None:
     assert rules(with_item(**changes)) == {rule}
+
+
+def test_a_text_that_another_one_is_glued_to_is_fused_whatever_its_words() -> None:
+    short = replace(GOOD, id="short", text="Name the best option")
+    glued = [
+        replace(GOOD, id=id, text=text)
+        for id, text in (("a", "Name the best optionHurry"), ("b", "HurryName the best option"))
+    ]
+    found = errors_of(replace(TASK, wordings=(short, *glued)))
+    assert [(f.rule, f.wording) for f in found] == [("fused", "a"), ("fused", "b")]
 
 
 def test_two_wordings_of_one_id_are_refused() -> None:

@@ -231,6 +231,15 @@ def test_a_folder_gives_its_frames_cues_labels_and_classes(folder: Path) -> None
     assert [w.id for w in load_tasks(folder, klasses="negated")[0].wordings] == ["c"]
 
 
+def test_a_frame_beside_the_task_goes_before_the_suites_and_the_bundled_one(folder: Path) -> None:
+    for place, mark, ids in ((folder, "task", ["qa"]), (folder.parent, "suite", ["qa", "mine"])):
+        template = mark + " {{ instruction }} {{ input }}"
+        write(place / "frames.jsonl", [{"id": id, "template": template} for id in ids])
+    (task,) = load_tasks(folder)
+    texts = {w.id: task.query(task.examples[0], w).prompt.text.split()[0] for w in task.wordings}
+    assert (texts["a"], texts["b"]) == ("suite", "task")
+
+
 def test_wordings_of_another_file_replace_the_tasks_own(folder: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "mine.jsonl", [{"id": "z", "text": "{{ input }} is", "author": "me"}])
     (task,) = load_tasks(folder, wordings=path)
@@ -372,12 +381,8 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch, load: Any) -> None:
 
 def test_hub_rows_take_a_split_a_config_and_a_column_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    rows = FakeSplit(
-        [
-            {"text": "fine", "label": 1, "choices": ["neg", "pos"]},
-            {"text": "bad", "label": 0, "choices": ["neg", "pos"]},
-        ]
-    )
+    choices = ["pos", "neg"]  # not in the order of the class labels
+    rows = FakeSplit({"text": text, "label": label, "choices": choices} for text, label in (("fine", 1), ("bad", 0)))
 
     def load(name: str, config: str | None) -> dict[str, FakeSplit]:
         asked.append((name, config))
@@ -498,6 +503,32 @@ def test_released_wordings_render_as_an_independent_reading_of_the_rules(referen
             record = bank[wording.id]
             assert query.prompt.text == reference_prompt(record, match.groupdict(), row["input"], example.options)
             assert query.labels == reference_labels(record, example.options)
+
+
+def test_a_released_wording_that_does_not_fit_the_items_is_never_taken(tmp_path: Path) -> None:
+    plain = {
+        "collection": "BBL",
+        "type": "Unobserved",
+        "tasks": ["Toy"],
+        "observed": {"Flan-T5": False, "T0": None, "Alpaca": None},
+    }
+    plain |= {"blocks": {}, "letter_lists": {}, "label_space": {"form": "option_text"}, "flags": [], "same_text_as": []}
+    templates = {"fits": "{input} ->", "three": "{input}: {A} or {B}?", "paragraph": "{paragraph} {input}"}
+    write(tmp_path / "instructions.jsonl", [
+        {**plain, "id": id, "number": 1, "template": template, "n_options": 3 if id == "three" else None}
+        for id, template in templates.items()
+    ])  # fmt: skip
+    settings = {"Toy": {"data": "toy", "fields_from_input": "(?s)^Say: (?P<word>.*)$"}}
+    (tmp_path / "task_fields.json").write_text(json.dumps(settings))
+    rows = [{"id": str(i), "input": f"Say: {w}", "options": ["x", "y"], "answer_index": 0} for i, w in enumerate("ab")]
+    write(tmp_path / "bigbench" / "toy.jsonl", rows)
+    (task,) = load_tasks(f"released:{tmp_path}#Toy?include_flagged=true")
+    assert [w.id for w in task.wordings] == ["fits"]
+    assert "three (needs 3 options; the items have 2)" in task.description
+    assert "paragraph (names the field paragraph, which the items do not have)" in task.description
+    assert task.query(task.examples[1], task.wordings[0]).prompt.text == "Say: b ->"
+    with pytest.raises(BadInput, match="take another family"):
+        load_tasks(f"released:{tmp_path}#Toy?family=T0")
 
 
 @pytest.mark.parametrize("spec", ["MMLU/anatomy", "MMLU/virology", "MMLU_Specific/anatomy"])

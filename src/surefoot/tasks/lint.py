@@ -232,7 +232,10 @@ def _fused_pairs(wordings: Sequence[Instruction]) -> Iterator[Finding]:
         begins = [other for other in distinct if other != text and text.startswith(other)]
         ends = [other for other in distinct if other != text and text.endswith(other)]
         both = any(len(b) + len(e) <= len(text) for b in begins for e in ends)
-        unspaced = any(text[len(b)].isalpha() for b in begins) or any(text[-len(e) - 1].isalpha() for e in ends)
+        # Only before a capital: "the answers" is no "the answer" with something fused to it.
+        unspaced = any(text[len(b)].isupper() for b in begins) or any(
+            e[0].isupper() and text[-len(e) - 1].isalpha() for e in ends
+        )
         if both or unspaced:
             sentence = f'The wording "{wording.id}" is made of the whole text of another one and more; split them.'
             yield Finding("error", "fused", sentence, wording.id)
