@@ -95,7 +95,11 @@ class TokenCount:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What identifies a model in a run record: two models with equal cards give equal rows up to rounding."""
+    """What identifies a model in a run record: two models with equal cards give equal rows up to rounding.
+
+    `determinants` are further settings that change rows (how prompts are cut, a treatment's parameters), `details`
+    facts for the reader.
+    """
 
     name: str
     revision: str = ""
@@ -103,6 +107,7 @@ class ModelCard:
     device: str = ""
     format: str = ""
     format_digest: str = ""
+    determinants: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -141,9 +146,9 @@ class LanguageModel(ABC):
         """Hidden states, shape (prompts, width), float32; layer 0 is the embedding, -1 the last layer."""
         raise NotAvailable(f'"{self.name}" gives no hidden states; load it from local weights.')
 
-    def encode(self, prompts: Sequence[Prompt | str]) -> list[list[int]]:
-        """Token ids of the rendered prompts."""
-        raise NotAvailable(f'"{self.name}" has no tokenizer to show.')
+    def show_tokens(self, prompt: Prompt | str) -> list[tuple[int, str]]:
+        """Id and text of each token that the model reads; empty where the model has no tokenizer to show."""
+        return []
 
     def render(self, prompt: Prompt | str) -> str:
         """The exact text that the model reads."""

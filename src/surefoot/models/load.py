@@ -105,6 +105,7 @@ def _build(
         device=where,
         format=encoder.format.name,
         format_digest=encoder.format.digest,
+        determinants={"truncate": truncate},
         details={
             "parameters": model.num_parameters(),
             "architecture": type(model).__name__,

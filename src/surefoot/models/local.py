@@ -70,9 +70,8 @@ class LocalModel(LanguageModel):
     def encode(self, prompts: Sequence[Prompt | str]) -> list[list[int]]:
         return self.encoder.prompts([Prompt.of(prompt) for prompt in prompts])
 
-    def token_texts(self, ids: Sequence[int]) -> list[str]:
-        """Each token's own text."""
-        return [str(self.encoder.tokenizer.decode([token])) for token in ids]
+    def show_tokens(self, prompt: Prompt | str) -> list[tuple[int, str]]:
+        return [(token, str(self.encoder.tokenizer.decode([token]))) for token in self.encode([prompt])[0]]
 
     def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
         prompts = [Prompt.of(prompt) for prompt, _ in requests]

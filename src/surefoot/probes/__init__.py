@@ -1,0 +1,55 @@
+"""Probes: each measures one way in which a model slips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from surefoot.catalogue import find
+
+if TYPE_CHECKING:
+    from surefoot.models.base import LanguageModel
+    from surefoot.probes.reading import Reading
+    from surefoot.tasks.task import Task
+
+
+def probe(
+    name: str,
+    model: LanguageModel | str,
+    task: str | Task | Sequence[Task] = "demo",
+    *,
+    limit: int | None = None,
+    shots: int = 0,
+    seed: int = 0,
+    out: str | None = None,
+    watch: Callable[[Any], None] | None = None,
+    **settings: Any,
+) -> Reading:
+    """Measure one slip of a model.
+
+    `name`: a probe of `surefoot list`. `model`: a model or what `load` takes. `task`: what
+    `surefoot.tasks.loading.load_tasks` takes, or tasks. `limit`: items a task, a fixed sample. `shots`: worked
+    examples, taken out of the items. `out`: a run folder that the same call goes on from; without it rows stay in memory.
+    `settings`: the probe's own (for `phrasing`: `answering`, `recheck`, `batch_cells`).
+
+    >>> probe("phrasing", "smollm2", limit=5)  # doctest: +SKIP
+    """
+    from surefoot.models.load import load
+    from surefoot.settings import build
+
+    instrument = build(find("probe", name), {**settings, "seed": seed})
+    tasks = tasks_of(task, limit=limit, shots=shots, seed=seed)
+    loaded = load(model) if isinstance(model, str) else model
+    call = {"task": task if isinstance(task, str) else [t.name for t in tasks], "limit": limit, "shots": shots}
+    return instrument.measure(loaded, tasks, out=out, call={**call, "seed": seed, **settings}, watch=watch)  # type: ignore[no-any-return]
+
+
+def tasks_of(task: str | Task | Sequence[Task], *, limit: int | None, shots: int, seed: int) -> tuple[Task, ...]:
+    """Tasks from a name, a path, a task or tasks; the latter are sampled and given shots as they are."""
+    from surefoot.tasks.loading import load_tasks
+    from surefoot.tasks.task import Task
+
+    if isinstance(task, str):
+        return load_tasks(task, limit=limit, shots=shots, seed=seed)
+    given = [task] if isinstance(task, Task) else list(task)
+    return tuple(one.with_shots(shots, seed).sample(limit, seed) for one in given)

@@ -6,8 +6,8 @@ follows the reader's light or dark setting through CSS, and needs neither a scri
 
 from __future__ import annotations
 
+from surefoot.probes.first_prompts import FirstPrompt
 from surefoot.report.html import summary_html, write_report
-from surefoot.report.prompts import FirstPrompt
 from surefoot.report.terminal import summary_table, summary_text
 
 __all__ = ["FirstPrompt", "summary_html", "summary_table", "summary_text", "write_report"]

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.errors import BadInput, OutOfSpace
+from surefoot.probes.first_prompts import FirstPrompt
 from surefoot.probes.phrasing_summary import PhrasingSummary, TaskSummary
 from surefoot.report import headline as words
 from surefoot.report import phrasing
 from surefoot.report.answers import TaskAnswers, answers_of
 from surefoot.report.page import Section, page, render
-from surefoot.report.prompts import FirstPrompt
 
 if TYPE_CHECKING:
     import pyarrow as pa

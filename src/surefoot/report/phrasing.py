@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from surefoot.probes.first_prompts import FirstPrompt
 from surefoot.probes.phrasing_summary import ClassScore, NoiseFloor, PhrasingSummary, TaskSummary, WordingScore
 from surefoot.report import headline as words
 from surefoot.report.answers import TaskAnswers
 from surefoot.report.classes import MEANING, is_right, rank
 from surefoot.report.flipmap import best_first, flip_map, items_each
 from surefoot.report.page import Section, render
-from surefoot.report.prompts import FirstPrompt, prompt_views
+from surefoot.report.prompts import prompt_views
 from surefoot.report.record import command_of, tree
 from surefoot.report.strip import band, lanes
 

@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from surefoot.probes.first_prompts import FirstPrompt
+
 TOKEN_BUDGET = 40_000  # tokens shown one by one in a report, about 1 MB
 TEXT_LIMIT = 20_000  # characters of one prompt
 TEXT_BUDGET = 400_000  # characters of all prompts together
-
-
-@dataclass(frozen=True)
-class FirstPrompt:
-    """What the model was shown for the first item under one wording.
-
-    `text` is the exact rendered prompt, chat template included. `token_strings` are the tokens decoded one by one, as
-    many as there are `token_ids`; a token that is only part of a character may show as a replacement mark.
-    """
-
-    task: str
-    wording: str
-    klass: str
-    text: str
-    token_ids: tuple[int, ...]
-    token_strings: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,96 @@
+"""Everything that has a name, in one table. Reading it imports nothing heavy; an entry is loaded when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any, Literal, NamedTuple, get_args
+
+from surefoot.errors import BadInput, nearest
+
+Kind = Literal["probe", "treatment", "suite", "reproduction"]
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+class Entry(NamedTuple):
+    """A name, where its object is (`module:object`), one line about it, its documentation page and its source."""
+
+    kind: Kind
+    name: str
+    target: str
+    summary: str
+    page: str
+    source: str
+
+    def load(self) -> Any:
+        """The object itself."""
+        module, _, name = self.target.partition(":")
+        return getattr(import_module(module), name)
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        "probe",
+        "phrasing",
+        "surefoot.probes.phrasing:Phrasing",
+        "how far accuracy moves when only the wording of the instruction moves",
+        "docs/phrasing.md",
+        "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
+    ),
+    Entry(
+        "treatment",
+        "system-prompt",
+        "surefoot.treatments.prompts.system_prompt:SystemPrompt",
+        "puts a system message in front of every prompt",
+        "docs/system-prompt.md",
+        "common practice",
+    ),
+    Entry(
+        "suite",
+        "demo",
+        "surefoot.tasks.loading:load_tasks",
+        "small tasks of this project's own, each under 24 or more wordings",
+        "docs/getting-started.md",
+        "this project",
+    ),
+    Entry(
+        "reproduction",
+        "R0",
+        "surefoot.reproductions:reproduce",
+        "the published accuracies of five models under observed and unobserved wordings, recomputed",
+        "docs/results.md",
+        "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
+    ),
+)
+
+
+def checked(entries: Iterable[Entry]) -> Mapping[tuple[str, str], Entry]:
+    """The entries by kind and name. A bad one is refused with a sentence."""
+    table: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        if entry.kind not in KINDS:
+            raise BadInput(
+                f'The catalogue entry "{entry.name}" has the kind "{entry.kind}".{nearest(entry.kind, KINDS)}'
+            )
+        if (entry.kind, entry.name) in table:
+            raise BadInput(f'The catalogue has the {entry.kind} "{entry.name}" twice; rename one.')
+        module, colon, name = entry.target.partition(":")
+        if not (module and colon and name):
+            raise BadInput(f'The target "{entry.target}" of "{entry.name}" is not of the form module:object.')
+        if not entry.summary.strip():
+            raise BadInput(f'The catalogue entry "{entry.name}" says nothing about itself; give it a summary.')
+        table[entry.kind, entry.name] = entry
+    return table
+
+
+def find(kind: Kind, name: str) -> Entry:
+    """The entry of this kind and name."""
+    table = checked(ENTRIES)
+    if (kind, name) not in table:
+        raise BadInput(f'"{name}" is not a {kind}.{nearest(name, (n for k, n in table if k == kind))}')
+    return table[kind, name]
+
+
+def names(kind: Kind) -> list[str]:
+    """All names of a kind, in the table's order."""
+    return [entry.name for entry in ENTRIES if entry.kind == kind]

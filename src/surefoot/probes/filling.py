@@ -1,0 +1,134 @@
+"""Fills the matrix (task x wording x item): what is there already is left out, what is finished is stored at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
+
+from surefoot.models.base import LanguageModel
+from surefoot.probes.asking import Answering, Cell, ask
+from surefoot.tasks.task import Task
+
+RECHECK_BATCH = 5  # cells of the noise floor in one batch: other company, another shape
+
+
+class Sink(Protocol):
+    """Where rows go: a run folder or memory."""
+
+    def done(self) -> Any:
+        """A set of (model, task, wording, item, recheck)."""
+        ...
+
+    def append(self, rows: Sequence[dict[str, Any]]) -> None: ...
+
+
+class Memory:
+    """A sink that keeps the rows in a list."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def done(self) -> set[tuple[str, str, str, str, bool]]:
+        return {(r["model"], r["task"], r["wording"], r["item"], r["recheck"]) for r in self.rows}
+
+    def append(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.rows.extend(rows)
+
+
+class Step(NamedTuple):
+    """What is known after a batch: cells and tokens so far, of this call alone."""
+
+    task: str
+    wording: str
+    cells: int
+    computed: int
+
+
+Watcher = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How the matrix is filled. `batch_cells` cells are asked and stored together, up to a wording's items."""
+
+    answering: Answering = "sum"
+    recheck: float = 0.01
+    seed: int = 0
+    batch_cells: int = 128
+
+
+def fill(
+    model: LanguageModel,
+    tasks: Sequence[Task],
+    sink: Sink,
+    filling: Filling,
+    watch: Watcher | None = None,
+    guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> None:
+    """Ask every cell that the sink lacks, then the noise floor's. `guard` wraps each store, so that it is not torn."""
+    before = model.tokens.computed
+    cells = 0
+    for batch, recheck in _batches(model, tasks, sink, filling):
+        rows = ask(model, batch, filling.answering, recheck=recheck)
+        with guard():
+            sink.append(rows)
+        cells += len(rows)
+        if watch:
+            watch(Step(batch[0].task.name, batch[0].wording.id, cells, model.tokens.computed - before))
+
+
+def planned(tasks: Sequence[Task], filling: Filling) -> int:
+    """How many rows a complete run has."""
+    return sum(1 for _ in every_cell(tasks)) + sum(1 for _ in rechecked(tasks, filling))
+
+
+def every_cell(tasks: Sequence[Task]) -> Iterator[Cell]:
+    """The matrix, wording by wording, so that a batch shares its instruction."""
+    for task in tasks:
+        for wording in task.wordings:
+            for example in task.examples:
+                yield Cell(task, wording, example)
+
+
+def rechecked(tasks: Sequence[Task], filling: Filling) -> Iterator[Cell]:
+    """The cells of the noise floor: a fixed share by digest, in the digests' order, so that strangers meet."""
+    if filling.recheck <= 0:
+        return
+    ranked = sorted((_digest(cell, filling.seed), i) for i, cell in enumerate(every_cell(tasks)))
+    share = max(1, round(filling.recheck * len(ranked)))
+    chosen = [i for _, i in ranked[:share]]
+    wanted = set(chosen)
+    found = {i: cell for i, cell in enumerate(every_cell(tasks)) if i in wanted}
+    yield from (found[i] for i in chosen)
+
+
+def _batches(
+    model: LanguageModel, tasks: Sequence[Task], sink: Sink, filling: Filling
+) -> Iterator[tuple[list[Cell], bool]]:
+    done = sink.done()
+    for task in tasks:
+        for wording in task.wordings:
+            cells = (Cell(task, wording, example) for example in task.examples)
+            for batch in _cut(_missing(model, cells, done, False), filling.batch_cells):
+                yield batch, False
+    for batch in _cut(_missing(model, rechecked(tasks, filling), done, True), RECHECK_BATCH):
+        yield batch, True
+
+
+def _missing(model: LanguageModel, cells: Iterator[Cell], done: Any, recheck: bool) -> Iterator[Cell]:
+    for cell in cells:
+        if (model.name, cell.task.name, cell.wording.id, cell.example.id, recheck) not in done:
+            yield cell
+
+
+def _cut(cells: Iterator[Cell], size: int) -> Iterator[list[Cell]]:
+    while batch := list(islice(cells, size)):
+        yield batch
+
+
+def _digest(cell: Cell, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}/{cell.task.name}/{cell.wording.id}/{cell.example.id}".encode()).digest()
