@@ -19,15 +19,19 @@ OPTIONS = [["yes", "no"], ["yes", "no", "nobody"], ["a b c", "a b d"], ["x"], ["
 CAUSAL = {"llama": tiny.llama_weights, "gpt2": tiny.gpt2_weights}
 
 
+def tensor(model: LocalModel, ids: list[list[int]]) -> torch.Tensor:
+    return torch.tensor(ids, device=model.model.device)
+
+
 def chain(model: LocalModel, prompt: list[int], answer: list[int]) -> list[float]:
     """log p of each answer token by one unbatched forward pass and a log-softmax, as in a textbook."""
     values = []
     for k, token in enumerate(answer):
-        ids = torch.tensor([prompt + answer[:k]])
+        ids = tensor(model, [prompt + answer[:k]])
         with torch.no_grad():
             if model.model.config.is_encoder_decoder:
-                decoder = torch.tensor([[model.model.config.decoder_start_token_id, *answer[:k]]])
-                logits = model.model(input_ids=torch.tensor([prompt]), decoder_input_ids=decoder).logits[0, -1]
+                decoder = tensor(model, [[model.model.config.decoder_start_token_id, *answer[:k]]])
+                logits = model.model(input_ids=tensor(model, [prompt]), decoder_input_ids=decoder).logits[0, -1]
             else:
                 logits = model.model(input_ids=ids).logits[0, -1]
         values.append(float(torch.log_softmax(logits.double(), -1)[token]))
@@ -176,7 +180,7 @@ def test_greedy_text_is_token_identical_to_transformers_generate(model: LocalMod
     prompts = PROMPTS[:5]
     ours = model.generate(prompts, Sampling(max_new_tokens=12))
     for prompt, generation in zip(prompts, ours, strict=True):
-        ids = torch.tensor([model.encode([prompt])[0]])
+        ids = tensor(model, [model.encode([prompt])[0]])
         theirs = model.model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False
         )[0].tolist()
@@ -236,15 +240,15 @@ def test_a_stop_string_ends_the_text_before_it() -> None:
 def test_hidden_states_equal_a_single_forward_pass(model: LocalModel) -> None:
     states = model.hidden_states(PROMPTS, layer=1)
     for prompt, state in zip(PROMPTS, states, strict=True):
-        ids = torch.tensor([model.encode([prompt])[0]])
+        ids = tensor(model, [model.encode([prompt])[0]])
         with torch.no_grad():
             if model.model.config.is_encoder_decoder:
-                start = torch.tensor([[model.model.config.decoder_start_token_id]])
+                start = tensor(model, [[model.model.config.decoder_start_token_id]])
                 out = model.model(input_ids=ids, decoder_input_ids=start, output_hidden_states=True)
                 expected = out.decoder_hidden_states[1][0, -1]
             else:
                 expected = model.model(input_ids=ids, output_hidden_states=True).hidden_states[1][0, -1]
-        assert state == pytest.approx(expected.numpy(), abs=1e-4, rel=1e-4)
+        assert state == pytest.approx(expected.cpu().numpy(), abs=1e-4, rel=1e-4)
 
 
 def test_a_layer_that_is_not_there_is_refused() -> None:

@@ -1,7 +1,11 @@
-"""Tiny random models with a byte-level tokenizer, built in memory: fast oracles for the real code path."""
+"""Tiny random models with a byte-level tokenizer, built in memory: fast oracles for the real code path.
+
+SUREFOOT_TEST_DEVICE=cuda runs the same oracles on a GPU.
+"""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
@@ -51,7 +55,7 @@ def _seeded(build: Any, config: Any) -> Any:
     model = build(config).eval()
     for parameter in model.parameters():  # random initialisation is nearly uniform; make it opinionated
         parameter.data.mul_(4.0)
-    return model
+    return model.to(os.environ.get("SUREFOOT_TEST_DEVICE", "cpu"))
 
 
 @cache

@@ -1,8 +1,8 @@
 """Two readings on the same items: what changed, paired item by item, with an interval.
 
-For a task with items x and right wordings w, d(x) is the mean over w of after(w, x) - before(w, x). The
-interval of its mean comes from resampling items, all wordings of an item together; the overall difference is the unweighted mean of the
-tasks' differences, resampled the same way.
+For a task with items x and right wordings w, d(x) is the mean over w of after(w, x) - before(w, x). The interval of
+its mean comes from resampling items, all wordings of an item together; the overall difference is the unweighted mean
+of the tasks' differences, resampled the same way.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ def probe(
 
     `name`: a probe of `surefoot list`. `model`: a model or what `load` takes. `task`: what
     `surefoot.tasks.loading.load_tasks` takes, or tasks. `limit`: items a task, a fixed sample. `shots`: worked
-    examples, taken out of the items. `out`: a run folder that the same call goes on from; without it rows stay in memory.
-    `settings`: the probe's own (for `phrasing`: `answering`, `recheck`, `batch_cells`).
+    examples, taken out of the items. `out`: a run folder that the same call goes on from; without it
+    rows stay in memory. `settings`: the probe's own (for `phrasing`: `answering`, `recheck`, `batch_cells`).
 
     >>> probe("phrasing", "smollm2", limit=5)  # doctest: +SKIP
     """

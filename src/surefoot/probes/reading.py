@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Reading:
     """The finding of one probe on one model.
 
-    `rows` is a pyarrow table of `surefoot.runs.rows.ROW_SCHEMA`, `summary` all that is derived from it, `record` the run's
-    settings and versions. Printing a reading shows its tables; a notebook shows them as HTML.
+    `rows` is a pyarrow table of `surefoot.runs.rows.ROW_SCHEMA`, `summary` all that is derived from it, `record` the
+    run's settings and versions. Printing a reading shows its tables; a notebook shows them as HTML.
     """
 
     summary: PhrasingSummary
@@ -59,7 +59,8 @@ class Reading:
         return summary_text(self.summary)
 
     def __repr__(self) -> str:
-        return f"<Reading of {self.summary.model}: mean {self.mean:.3f}, spread {self.spread:.3f}, {self.rows.num_rows} rows>"
+        numbers = f"mean {self.mean:.3f}, spread {self.spread:.3f}, {self.rows.num_rows} rows"
+        return f"<Reading of {self.summary.model}: {numbers}>"
 
     def _repr_html_(self) -> str:
         from surefoot.report import summary_html

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Wrapped(LanguageModel):
     """Hands everything on to `base`, with prompts changed by `change`. Subclasses override what they treat.
 
-    `treatment` is the name and `settings` the frozen dataclass of the treatment; both become part of the model's card, so
-    that a run with it is never mixed with one without.
+    `treatment` is the name and `settings` the frozen dataclass of the treatment; both become part of the model's card,
+    so that a run with it is never mixed with one without.
     """
 
     def __init__(self, base: LanguageModel, treatment: str, settings: Any) -> None:
