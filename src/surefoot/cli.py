@@ -354,7 +354,10 @@ def _print(reading: Any) -> None:
 
     from surefoot.report import summary_table
 
-    Console(soft_wrap=False, emoji=False).print(summary_table(reading.summary))
+    console = Console(emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 110)
+    console.print(summary_table(reading.summary))
 
 
 def _print_json(value: Any) -> None:

@@ -71,7 +71,7 @@ def spread_table(tasks: tuple[TaskSummary, ...]) -> Table:
     """One line a task: chance, mean, sd beside the sd of item noise, worst and best."""
     from rich.text import Text
 
-    table = _table(("task", "items", "chance", "mean", "sd", "noise sd", "p", "worst", "best", "flips", "unparsed"))
+    table = _table(("task", "items", "chance", "mean", "sd", "noise", "p", "worst", "best", "flips", "unp."))
     for task in tasks:
         spread = task.spread
         middle = ("–",) * 6
@@ -126,7 +126,7 @@ def _table(names: tuple[str, ...]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for i, name in enumerate(names):
         table.add_column(visible(name), justify="left" if i == 0 else "right", overflow="fold", no_wrap=i > 0)
     return table
