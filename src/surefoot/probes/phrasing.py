@@ -15,10 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from surefoot.errors import BadInput
 from surefoot.models.base import LanguageModel
 from surefoot.probes.asking import Answering, check_answering, needs
 from surefoot.probes.filling import Filling, Memory, Watcher, fill, planned
 from surefoot.probes.first_prompts import first_prompts, prompts_to_json
+from surefoot.probes.lengths import refuse_long_prompts
 from surefoot.probes.phrasing_summary import PhrasingSummary, summarise, to_dict
 from surefoot.probes.reading import Reading
 from surefoot.tasks.task import Task
@@ -48,6 +50,10 @@ class Phrasing:
 
     def __post_init__(self) -> None:
         check_answering(self.answering)
+        if not 0 <= self.recheck <= 1:
+            raise BadInput(f"recheck is {self.recheck}; give the share of cells to compute twice, from 0 to 1.")
+        if self.batch_cells < 1:
+            raise BadInput(f"batch_cells is {self.batch_cells}; ask at least one cell at a time.")
 
     @property
     def filling(self) -> Filling:
@@ -60,6 +66,7 @@ class Phrasing:
         for task in tasks:
             model.require(needs(task, self.answering), by=f'The phrasing probe of "{task.name}"')
             check(task, scorer="paper" if self.answering == "paper" else "sum")
+        refuse_long_prompts(model, tasks, self.answering)
 
     def measure(
         self,
