@@ -6,7 +6,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH_INDEX ?=
-LIMIT ?= 20
+LIMIT ?= 12
 OUT ?= runs/demo-$(LIMIT)
 ARGS ?=
 JOBS ?= 2
