@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    epilog="Every command takes --debug, which shows the traceback of an error.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
@@ -137,7 +140,8 @@ def probe(
         )
         instrument.check(loaded, tasks)
         call = {"task": task, "limit": limit, "shots": shots, "seed": seed, "wordings": wordings, "map": columns}
-        call |= {"classes": classes, "scorer": scorer, "format": format, "treat": treat}
+        call |= {"classes": classes, "scorer": scorer, "format": format, "treat": treat, "model": model}
+        call |= {"dtype": dtype, "device": device, "truncate": truncate, "recheck": recheck}
         folder = out or _default_folder(instrument.settings(loaded, tasks, call))
         reading = instrument.measure(
             loaded, tasks, out=folder, call=call, watch=progress.watch(loaded, tasks, instrument.filling, folder)
@@ -252,7 +256,9 @@ def main() -> None:
         app(args=arguments, prog_name="surefoot", standalone_mode=True)
     except SurefootError as error:
         _fail(str(error), error.exit_code, debug)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != 130:  # typer turns Ctrl-C into this code, in silence
+            raise
         _fail("Stopped. Everything finished is stored; the same command goes on from there.", 130, debug)
     except OSError as error:
         import errno
@@ -266,7 +272,9 @@ def main() -> None:
 
 def _fail(sentence: str, code: int, debug: bool) -> None:
     if debug:
-        raise  # noqa: PLE0704 - called from an except block
+        import traceback
+
+        traceback.print_exc()
     typer.echo(f"surefoot: {sentence}", err=True)
     raise SystemExit(code)
 
@@ -304,9 +312,17 @@ def _model(spec: str, treatments: list[str] | None, **options: Any) -> Any:
     model = load(spec, **options)
     for text in treatments or ():
         name, _, rest = text.partition(":")
-        pairs = [pair.partition("=") for pair in rest.split(",")] if rest else []
-        model = treat(name, model, **{key.strip(): value for key, _, value in pairs})
+        model = treat(name, model, **_treatment_settings(rest))
     return model
+
+
+def _treatment_settings(text: str) -> dict[str, str]:
+    """`a=1,b=x, y` as {a: 1, b: "x, y"}: a comma ends a value only where another `name=` follows."""
+    pairs = [pair.partition("=") for pair in re.split(r",(?=\s*[A-Za-z_]\w*=)", text)] if text else []
+    wrong = next((pair for pair, equals, _ in pairs if not equals), None)
+    if wrong is not None:
+        raise BadInput(f'--treat takes name:setting=value, and "{wrong}" is not of the form setting=value.')
+    return {key.strip(): value for key, _, value in pairs}
 
 
 def _default_folder(settings: Any) -> str:
@@ -346,7 +362,7 @@ def _say_full_command(limit: int | None) -> None:
             continue
         if not word.startswith(("--limit=", "--out=")):
             words.append(word)
-    typer.echo(f"This was a sample of {limit} items a task; the whole: {' '.join(words)}")
+    typer.echo(f"This was a sample of {limit} items a task; the whole: {shlex.join(words)}")
 
 
 def _print(reading: Any) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from surefoot.errors import BadInput
+
 if TYPE_CHECKING:
     from surefoot.models.base import LanguageModel
     from surefoot.probes.filling import Filling, Step
@@ -35,7 +37,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line of what goes on."""
-        self.console.print(text, style="dim", highlight=False, markup=False)
+        self.console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
 
     def watch(
         self, model: LanguageModel, tasks: Sequence[Task], filling: Filling, folder: str
@@ -131,9 +133,9 @@ class _Remaining:
 
 def _stored(folder: str) -> int:
     """Rows that a run folder holds already."""
-    from surefoot.runs import list_runs
-    from surefoot.runs.folder import Folder
+    from surefoot.runs import query_rows
 
-    place = Folder(folder)
-    parent, _, name = str(place.path).rstrip("/").rpartition("/")
-    return next((i.rows for i in list_runs(parent or ".") if i.path.rstrip("/").endswith(name)), 0) if name else 0
+    try:
+        return int(query_rows(folder, "SELECT count(*) AS n FROM rows")["n"][0].as_py())
+    except BadInput:  # no run yet, or a damaged shard, of which opening the run tells
+        return 0

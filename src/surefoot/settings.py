@@ -39,8 +39,10 @@ def _read(entry: Entry, name: str, value: Any, wanted: Any) -> Any:
         try:
             if kind is bool:
                 return {"true": True, "false": False}[value.lower()]
+            if kind is type(None):
+                return {"none": None}[value.lower()]
             return kind(value)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError):
             continue
     raise BadInput(
         f'The setting "{name}" of {entry.kind} "{entry.name}" is "{value}", which is not a {kinds[0].__name__}.'
