@@ -139,8 +139,15 @@ def probe(
             trust_remote_code=trust_remote_code,
         )
         instrument.check(loaded, tasks)
-        call = {"task": task, "limit": limit, "shots": shots, "seed": seed, "wordings": wordings, "map": columns}
-        call |= {"classes": classes, "scorer": scorer, "format": format, "treat": treat, "model": model}
+        call: dict[str, Any] = {"task": task, "limit": limit, "shots": shots, "seed": seed, "map": columns}
+        call |= {
+            "wordings": wordings,
+            "classes": classes,
+            "scorer": scorer,
+            "format": format,
+            "treat": treat,
+            "model": model,
+        }
         call |= {"dtype": dtype, "device": device, "truncate": truncate, "recheck": recheck}
         folder = out or _default_folder(instrument.settings(loaded, tasks, call))
         reading = instrument.measure(

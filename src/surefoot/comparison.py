@@ -76,6 +76,7 @@ def compare(before: Reading, after: Reading, *, seed: int = 0) -> Comparison:
     """
     left, right = _scores(before), _scores(after)
     _refuse_different(left, right)
+    _refuse_changed(before, after)
     rng = np.random.default_rng(seed)
     tasks, draws = [], []
     for task in dict.fromkeys(name for name, _, _ in left):
@@ -120,6 +121,17 @@ def _refuse_different(left: _Scores, right: _Scores) -> None:
         )
     if not left:
         raise BadInput("The two runs hold no rows under right wordings, so there is nothing to compare.")
+
+
+def _refuse_changed(before: Reading, after: Reading) -> None:
+    """Ids may stay while what stands behind them changes; the tasks' hashes tell."""
+    old, new = ({name: told["hash"] for name, told in r.record.get("tasks", {}).items()} for r in (before, after))
+    changed = next((name for name in old if name in new and old[name] != new[name]), None)
+    if changed is not None:
+        raise BadInput(
+            f'The items or wordings of "{changed}" are not the same in the two runs, though their ids are; run both '
+            "with the same task, seed and shots."
+        )
 
 
 def _change(task: str, left: _Scores, right: _Scores, rng: np.random.Generator) -> tuple[Change, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from surefoot.errors import BadInput, NotAvailable
+from surefoot.errors import BadInput, NotAvailable, SurefootError
 from surefoot.models.base import LanguageModel, ModelCard
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
@@ -93,7 +93,7 @@ def _build(
             config = AutoConfig.from_pretrained(source, **settings)
             tokenizer = AutoTokenizer.from_pretrained(source, **settings)
             model = _weights(source, config, precision, settings).to(where)
-        except (OSError, ValueError, ImportError) as error:
+        except Exception as error:  # the libraries raise whatever a damaged file leads them to
             raise _sentence(name, source, error) from error
     seq2seq = bool(config.is_encoder_decoder)
     encoder = PromptEncoder(tokenizer, format_for(tokenizer, format), fork=not seq2seq)
@@ -140,6 +140,10 @@ def _device(device: str) -> str:
     if device != "auto":
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise NotAvailable(f'The device "{device}" was asked for and there is no CUDA here; use device="cpu".')
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, NotImplementedError, AssertionError):
+            raise NotAvailable(f'The device "{device}" is not on this machine; use auto, cpu or cuda.') from None
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -164,7 +168,7 @@ def _cpu_has_bf16() -> bool:
 
 
 def _sentence(name: str, source: str, error: Exception) -> Exception:
-    if isinstance(error, BadInput):
+    if isinstance(error, SurefootError):
         return error
     first = (str(error).strip().splitlines() or [""])[0]
     if "trust_remote_code" in str(error):

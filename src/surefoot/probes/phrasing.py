@@ -61,11 +61,13 @@ class Phrasing:
 
     def check(self, model: LanguageModel, tasks: Sequence[Task]) -> None:
         """Refuse a model or tasks that the probe cannot measure, before anything is computed."""
+        from surefoot.probes.fitting import refuse_overlong
         from surefoot.tasks.lint import check
 
         for task in tasks:
             model.require(needs(task, self.answering), by=f'The phrasing probe of "{task.name}"')
             check(task, scorer="paper" if self.answering == "paper" else "sum")
+        refuse_overlong(model, tasks, self.answering)
         refuse_long_prompts(model, tasks, self.answering)
 
     def measure(

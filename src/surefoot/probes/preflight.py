@@ -11,6 +11,7 @@ from surefoot.models.base import SCORERS, LanguageModel
 from surefoot.models.local import LocalModel
 from surefoot.models.prefix import plan
 from surefoot.probes.asking import Answering, Cell, needs
+from surefoot.probes.fitting import Ground, ground_of, overlong
 from surefoot.tasks.task import Task
 from surefoot.text.prompt import Prompt
 
@@ -42,19 +43,20 @@ class Preflight:
 def preflight(model: LanguageModel, tasks: Sequence[Task], answering: Answering, *, measure: bool = True) -> Preflight:
     """Tokenise a sample of every wording, look for the usual mistakes, and estimate tokens and minutes."""
     cells = sum(len(task.examples) * len(task.wordings) for task in tasks)
-    if not isinstance(model, LocalModel):
+    ground = ground_of(model)
+    if ground is None:
         return Preflight(cells, 0, 0, ())
     asked = computed = 0
-    findings: dict[Finding, None] = dict.fromkeys(_format_findings(model))
+    findings: dict[Finding, None] = dict.fromkeys(_format_findings(ground.model))
     for task in tasks:
         for wording in task.wordings:
             sample = random.Random(wording.id).sample(task.examples, min(SAMPLE, len(task.examples)))
-            estimate = _estimate(model, [Cell(task, wording, example) for example in sample], answering)
+            estimate = _estimate(ground, [Cell(task, wording, example) for example in sample], answering)
             scale = len(task.examples)
             asked += int(estimate.asked * scale / len(sample))
             computed += int(estimate.shared + estimate.each * scale)
-        findings |= dict.fromkeys(_task_findings(model, task, answering))
-    rate = _speed(model) if measure else None
+        findings |= dict.fromkeys(_task_findings(ground, task, answering))
+    rate = _speed(ground.model) if measure else None
     return Preflight(cells, asked, computed, tuple(findings), rate)
 
 
@@ -64,9 +66,9 @@ class _Estimate(NamedTuple):
     each: float  # tokens that every further item adds
 
 
-def _estimate(model: LocalModel, cells: Sequence[Cell], answering: Answering) -> _Estimate:
+def _estimate(ground: Ground, cells: Sequence[Cell], answering: Answering) -> _Estimate:
     """Distinct prefixes grow linearly with the items: shared + each * items, fitted on one item and on the sample."""
-    queries = [cell.query for cell in cells]
+    model, queries = ground.model, [ground.query(cell) for cell in cells]
     ids = model.encode([query.prompt for query in queries])
     if needs(cells[0].task, answering) == "generate" or answering == "paper":
         each = sum(map(len, ids)) / len(ids) + cells[0].task.max_new_tokens / 2
@@ -80,11 +82,15 @@ def _estimate(model: LocalModel, cells: Sequence[Cell], answering: Answering) ->
     return _Estimate(asked, first - each, each)
 
 
-def _speed(model: LocalModel) -> float:
-    """Tokens a second on a short warm-up, a few tenths of a second long."""
+def _speed(model: LocalModel) -> float | None:
+    """Tokens a second on a short warm-up, a few tenths of a second long; None where not even that fits the context."""
     from time import perf_counter
 
     filler = "the quick brown fox jumps over the lazy dog " * 6
+    while model.context is not None and len(model.encode([f"0 {filler}"])[0]) + 8 > model.context:
+        filler = filler[: len(filler) // 2]
+        if not filler:
+            return None
     rate = 0.0
     for number in range(3):  # the first pass also warms up the library's kernels
         before, start = model.tokens.computed, perf_counter()
@@ -115,8 +121,8 @@ def _format_findings(model: LocalModel) -> list[Finding]:
     return found
 
 
-def _task_findings(model: LocalModel, task: Task, answering: Answering) -> list[Finding]:
-    found = []
+def _task_findings(ground: Ground, task: Task, answering: Answering) -> list[Finding]:
+    found, model = [], ground.model
     queries = [Cell(task, wording, task.examples[0]).query for wording in task.wordings]
     if task.kind != "generation" and answering in SCORERS:
         labels = {label for query in queries for label in query.labels}
@@ -132,11 +138,12 @@ def _task_findings(model: LocalModel, task: Task, answering: Answering) -> list[
             place = (firsts[0] or 0) + 1
             trap = f"the right option always stands in place {place}; a model that always picks it scores 100 %."
             found.append(Finding("warning", f"{task.name}: {trap}"))
-    if model.context is not None:
-        longest_prompt = max(map(len, model.encode([query.prompt for query in queries])))
-        if longest_prompt > model.context:
-            sentence = f"{task.name}: a prompt has {longest_prompt} tokens and the model reads {model.context}."
-            found.append(Finding("error", sentence))
+    long = overlong(ground, [task], answering)
+    if long.misfits:
+        fate = "a run is refused" if model.truncate == "error" else "they are cut on the left"
+        sentence = f"{long.misfits} of {long.of} prompts do not fit into {model.context} tokens (the longest has"
+        level: Literal["error", "warning"] = "error" if model.truncate == "error" else "warning"
+        found.append(Finding(level, f"{task.name}: {sentence} {long.longest}); {fate}."))
     return found
 
 

@@ -35,6 +35,11 @@ def tasks_of_run(path: str, record: dict[str, Any]) -> tuple[Task, ...]:
     from surefoot.tasks.loading import load_tasks
 
     call = record["arguments"]
+    if not isinstance(call.get("task"), str):
+        raise BadInput(
+            f'The run "{path}" was made from task objects in Python, which cannot be loaded here; give '
+            "`surefoot.probe` the same tasks and out= again, or read its rows: surefoot report --export rows.csv"
+        )
     pairs = [column.partition("=") for column in call.get("map") or ()]
     tasks = load_tasks(
         record["suite"],

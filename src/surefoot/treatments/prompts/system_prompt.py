@@ -1,6 +1,6 @@
 """A system message in front of every prompt: the cheapest treatment there is, and the one to beat.
 
-Needs nothing of the model. A prompt's own system message is replaced.
+Needs nothing of the model. A prompt's own system message follows after a blank line, so two of them stack.
 """
 
 from __future__ import annotations
@@ -32,4 +32,5 @@ class _WithSystem(Wrapped):
     settings: SystemPrompt
 
     def change(self, prompt: Prompt) -> Prompt:
-        return prompt.with_system(self.settings.text)
+        own = f"\n\n{prompt.system}" if prompt.system else ""
+        return prompt.with_system(self.settings.text + own)

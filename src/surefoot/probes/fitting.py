@@ -1,0 +1,119 @@
+"""Which prompts do not fit into the model's context, found before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from surefoot.errors import BadInput
+from surefoot.models.base import LanguageModel
+from surefoot.models.local import LocalModel
+from surefoot.probes.asking import Answering, Cell, needs
+from surefoot.probes.filling import every_cell
+from surefoot.tasks.task import Query, Task
+from surefoot.text.prompt import Prompt
+
+SPECIAL = 16  # special tokens that a tokenizer may add to a text, at most
+ENCODED = 64  # prompts tokenised together
+
+
+@runtime_checkable
+class Layer(Protocol):
+    """A treated model: another model below, and what becomes of a prompt on its way there."""
+
+    @property
+    def base(self) -> LanguageModel: ...
+    @property
+    def change(self) -> Callable[[Prompt], Prompt]: ...
+
+
+class Ground(NamedTuple):
+    """The local model below all treatments, and what it reads instead of a prompt."""
+
+    model: LocalModel
+    change: Callable[[Prompt], Prompt]
+
+    def query(self, cell: Cell) -> Query:
+        query = cell.query
+        return replace(query, prompt=self.change(query.prompt))
+
+
+def ground_of(model: LanguageModel) -> Ground | None:
+    """The local model below all treatments; None where the model is of another kind."""
+    changes: list[Callable[[Prompt], Prompt]] = []
+    while isinstance(model, Layer):
+        changes.append(model.change)
+        model = model.base
+
+    def change(prompt: Prompt) -> Prompt:
+        for one in changes:
+            prompt = one(prompt)
+        return prompt
+
+    return Ground(model, change) if isinstance(model, LocalModel) else None
+
+
+class Overlong(NamedTuple):
+    """How many of all prompts do not fit, the tokens of the longest one, and the item it comes from."""
+
+    misfits: int
+    of: int
+    longest: int
+    item: str
+
+
+def overlong(ground: Ground, tasks: Sequence[Task], answering: Answering) -> Overlong:
+    """Count the prompts that leave no room for their answer.
+
+    A token is at least one byte, so only prompts with more bytes than the context has tokens are tokenised. The
+    `paper` scorer cuts at a length of its own and is left out.
+    """
+    context = ground.model.context
+    of = sum(len(task.examples) * len(task.wordings) for task in tasks)
+    if context is None or answering == "paper":
+        return Overlong(0, of, 0, "")
+    count, longest, item = 0, 0, ""
+    suspects = _suspects(ground, tasks, answering, context)
+    while batch := list(islice(suspects, ENCODED)):
+        for cell, length, room in _lengths(ground, batch, answering):
+            count += length + room > context
+            if length > longest:
+                longest, item = length, f"{cell.task.name}/{cell.example.id}"
+    return Overlong(count, of, longest, item)
+
+
+def refuse_overlong(model: LanguageModel, tasks: Sequence[Task], answering: Answering) -> None:
+    """Raise `BadInput` if a prompt would have to be cut and the model was not told to."""
+    ground = ground_of(model)
+    if ground is None or ground.model.truncate != "error":
+        return
+    found = overlong(ground, tasks, answering)
+    if found.misfits:
+        raise BadInput(
+            f"{found.misfits} of {found.of} prompts do not fit into the {ground.model.context} tokens of "
+            f'"{model.name}" (the longest has {found.longest}, item "{found.item}"); shorten the items or cut them with '
+            "--truncate left."
+        )
+
+
+def _suspects(ground: Ground, tasks: Sequence[Task], answering: Answering, context: int) -> Iterator[Cell]:
+    frame = len(ground.model.render("").encode()) + SPECIAL
+    for cell in every_cell(tasks):
+        query = ground.query(cell)
+        size = sum(len(part.text.encode()) for part in query.prompt)
+        generates = needs(cell.task, answering) == "generate"
+        room = cell.task.max_new_tokens if generates else 2 + max(len(label.encode()) for label in query.labels)
+        if frame + size + room > context:
+            yield cell
+
+
+def _lengths(ground: Ground, cells: Sequence[Cell], answering: Answering) -> Iterator[tuple[Cell, int, int]]:
+    """Each cell with the tokens of its prompt and of the longest answer."""
+    queries = [ground.query(cell) for cell in cells]
+    ids = ground.model.encode([query.prompt for query in queries])
+    labels = [() if needs(c.task, answering) == "generate" else q.labels for c, q in zip(cells, queries, strict=True)]
+    forks = ground.model.encoder.continuations([query.prompt for query in queries], ids, labels)
+    for cell, prompt, choices in zip(cells, ids, forks, strict=True):
+        yield cell, len(prompt), max(map(len, choices), default=cell.task.max_new_tokens)
