@@ -93,8 +93,8 @@ def refuse_overlong(model: LanguageModel, tasks: Sequence[Task], answering: Answ
     if found.misfits:
         raise BadInput(
             f"{found.misfits} of {found.of} prompts do not fit into the {ground.model.context} tokens of "
-            f'"{model.name}" (the longest has {found.longest}, item "{found.item}"); shorten the items or cut them with '
-            "--truncate left."
+            f'"{model.name}" (the longest has {found.longest}, item "{found.item}"); shorten the items or cut them '
+            "with --truncate left."
         )
 
 

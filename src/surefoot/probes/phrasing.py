@@ -20,7 +20,6 @@ from surefoot.models.base import LanguageModel
 from surefoot.probes.asking import Answering, check_answering, needs
 from surefoot.probes.filling import Filling, Memory, Watcher, fill, planned
 from surefoot.probes.first_prompts import first_prompts, prompts_to_json
-from surefoot.probes.lengths import refuse_long_prompts
 from surefoot.probes.phrasing_summary import PhrasingSummary, summarise, to_dict
 from surefoot.probes.reading import Reading
 from surefoot.tasks.task import Task
@@ -68,7 +67,6 @@ class Phrasing:
             model.require(needs(task, self.answering), by=f'The phrasing probe of "{task.name}"')
             check(task, scorer="paper" if self.answering == "paper" else "sum")
         refuse_overlong(model, tasks, self.answering)
-        refuse_long_prompts(model, tasks, self.answering)
 
     def measure(
         self,
