@@ -244,7 +244,8 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_code(place: Place) -> None
     assert "BadInput" in ended.err
 
 
-def test_smollm2_runs_from_the_command_line(place: Place, smollm2: object) -> None:
+@pytest.mark.model
+def test_smollm2_runs_from_the_command_line(place: Place) -> None:
     ended = place.surefoot(
         *("probe", "--model", "smollm2", "--task", "demo/facts", "--limit", "1", "--classes", "negated", "--json")
     )
@@ -252,7 +253,7 @@ def test_smollm2_runs_from_the_command_line(place: Place, smollm2: object) -> No
     assert json.loads(ended.out)["model"] == "SmolLM2-135M-Instruct"
 
 
-def test_a_closed_pipe_is_no_traceback(place: Place) -> None:
+def test_a_closed_pipe_is_no_traceback() -> None:
     line = f"{sys.executable} -m surefoot.cli list | true"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, env=dict(os.environ))
     assert "Traceback" not in done.stderr
