@@ -27,6 +27,7 @@ from surefoot.text.formats import PromptEncoder
 from surefoot.text.prompt import Prompt
 
 Truncate = Literal["error", "left"]
+WRITING = 4  # times the token budget of scoring: each step computes one token a row, and wide steps cost little more
 PAPER_MAX_TOKENS = 512  # Sun et al. (2024): right truncation of the prompt, and
 PAPER_NEW_TOKENS = 32  # at most this many greedy steps
 
@@ -157,7 +158,7 @@ class LocalModel(LanguageModel):
         """Generated rows in the order of the prompts; batches of similar length, halved when memory runs out."""
         written: list[Written | None] = [None] * len(ids)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
-        budget = self.batch_tokens
+        budget = WRITING * self.batch_tokens
         while order:
             width = len(ids[order[0]]) + sampling.max_new_tokens
             taken = order[: max(1, budget // width)]
