@@ -29,7 +29,7 @@ metric_list: [{{metric: acc}}]
 
 
 class Outcome(NamedTuple):
-    """Seconds of the whole call, of its `loglikelihood` alone, and of the processor there; scores by wording and item."""
+    """Seconds of the whole call, of its `loglikelihood` alone, and of the processor there; scores by wording, item."""
 
     seconds: float
     scoring: float
