@@ -38,6 +38,7 @@ REFUSED = {
     "half a mapping": (("probe", "--task", "items.jsonl", "--map", "question"), '"question" is not of that form'),
     "unknown scorer": (("probe", "--scorer", "men"), '"men" is not a scorer. Did you mean "mean"?'),
     "unknown class": (("probe", "--classes", "rihgt"), '"rihgt" is not a class of wordings. Did you mean "right"?'),
+    "no right wordings": (("probe", *TASK, "--model", "model", "--classes", "negated"), '"items" has no wording that'),
     "no items": (("probe", "--limit", "0"), "The limit is 0"),
     "negative shots": (("probe", "--shots", "-1"), "The number of shots is -1"),
     "all items as shots": (("probe", *TASK, "--shots", "6"), "6 shots leave no items"),

@@ -247,7 +247,7 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_code(place: Place) -> None
 @pytest.mark.model
 def test_smollm2_runs_from_the_command_line(place: Place) -> None:
     ended = place.surefoot(
-        *("probe", "--model", "smollm2", "--task", "demo/facts", "--limit", "1", "--classes", "negated", "--json")
+        *("probe", "--model", "smollm2", "--task", "demo/facts", "--limit", "1", "--classes", "right", "--json")
     )
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["model"] == "SmolLM2-135M-Instruct"

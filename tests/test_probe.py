@@ -227,6 +227,18 @@ def test_a_reading_of_task_objects_says_why_it_cannot_be_read_again(tmp_path: Pa
         read_reading(out)
 
 
+def test_a_summary_of_half_a_run_is_of_what_is_there() -> None:
+    from surefoot.probes.phrasing import Phrasing
+
+    tasks = [TASK, replace(TASK, name="later")]
+    rows = surefoot.probe("phrasing", tiny.causal(), tasks, recheck=0).rows
+    for stored in (1, 6, 8, 18, 19):
+        summary = Phrasing(recheck=0).summarise(rows.slice(0, stored), tasks, "tiny")
+        assert not summary.complete
+        assert [task.task for task in summary.tasks] == (["odd", "later"] if stored > 18 else ["odd"])
+    assert Phrasing(recheck=0).summarise(rows, tasks, "tiny").complete
+
+
 def test_a_run_without_rows_has_no_reading(tmp_path: Path) -> None:
     from surefoot.probes.phrasing import Phrasing
 

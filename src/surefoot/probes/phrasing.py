@@ -64,6 +64,11 @@ class Phrasing:
         from surefoot.tasks.lint import check
 
         for task in tasks:
+            if not any(wording.is_right for wording in task.wordings):
+                raise BadInput(
+                    f'The task "{task.name}" has no wording that asks for it as it is, and the spread is over those; '
+                    "give it some of the class right, or keep them with --classes."
+                )
             model.require(needs(task, self.answering), by=f'The phrasing probe of "{task.name}"')
             check(task, scorer="paper" if self.answering == "paper" else "sum")
         refuse_overlong(model, tasks, self.answering)
