@@ -164,11 +164,11 @@ class LanguageModel(ABC):
 
 
 FALLBACKS: Mapping[str, str] = {
-    "logprobs": 'let it write instead: scorer="generate".',
+    "logprobs": 'let it write instead: answering="generate" (--scorer generate).',
     "logits": "load the model from local weights.",
     "hidden_states": "load the model from local weights.",
     "gradients": "load the model from local weights.",
-    "generate": 'use a scorer that ranks options: scorer="sum".',
+    "generate": 'rank options instead: answering="sum" (--scorer sum).',
 }
 
 

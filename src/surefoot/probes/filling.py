@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
@@ -67,15 +66,13 @@ def fill(
     sink: Sink,
     filling: Filling,
     watch: Watcher | None = None,
-    guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> None:
-    """Ask every cell that the sink lacks, then the noise floor's. `guard` wraps each store, so that it is not torn."""
+    """Ask every cell that the sink lacks, then the noise floor's; each batch is stored when it is answered."""
     before = model.tokens.computed
     cells = 0
     for batch, recheck in _batches(model, tasks, sink, filling):
         rows = ask(model, batch, filling.answering, recheck=recheck)
-        with guard():
-            sink.append(rows)
+        sink.append(rows)
         cells += len(rows)
         if watch:
             watch(Step(batch[0].task.name, batch[0].wording.id, cells, model.tokens.computed - before))
