@@ -6,7 +6,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH_INDEX ?=
-LIMIT ?= 12
+LIMIT ?= 10
 OUT ?= runs/demo-$(LIMIT)
 ARGS ?=
 JOBS ?= 2
