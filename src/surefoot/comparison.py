@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from surefoot.errors import BadInput
-from surefoot.stats.intervals import Interval
+from surefoot.stats.bootstrap import item_weights
+from surefoot.stats.intervals import Interval, percentile_interval
 
 if TYPE_CHECKING:
     from surefoot.probes.reading import Reading
@@ -88,7 +89,7 @@ def compare(before: Reading, after: Reading, *, seed: int = 0) -> Comparison:
         sum(change.items for change in tasks),
         float(np.mean([change.before for change in tasks])),
         float(np.mean([change.after for change in tasks])),
-        _interval(float(np.mean([c.difference.value for c in tasks])), np.mean(draws, axis=0)),
+        percentile_interval(float(np.mean([c.difference.value for c in tasks])), np.mean(draws, axis=0)),
         float(np.mean([change.spread_before for change in tasks])),
         float(np.mean([change.spread_after for change in tasks])),
     )
@@ -142,17 +143,11 @@ def _change(task: str, left: _Scores, right: _Scores, rng: np.random.Generator) 
         np.array([[scores.get((task, w, i), np.nan) for w in wordings] for i in items]) for scores in (left, right)
     )
     paired = np.nanmean(after - before, axis=1)
-    weights = rng.multinomial(len(items), np.full(len(items), 1 / len(items)), size=RESAMPLES)
-    draws = weights @ paired / len(items)
+    draws = item_weights(len(items), RESAMPLES, rng) @ paired / len(items)
     spreads = [float(np.std(np.nanmean(m, axis=0), ddof=1)) if len(wordings) > 1 else 0.0 for m in (before, after)]
     means = [float(np.nanmean(matrix)) for matrix in (before, after)]
-    difference = _interval(float(np.mean(paired)), draws)
+    difference = percentile_interval(float(np.mean(paired)), draws)
     return Change(task, len(items), means[0], means[1], difference, spreads[0], spreads[1]), draws
-
-
-def _interval(value: float, draws: np.ndarray) -> Interval:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(value, float(low), float(high))
 
 
 def _points(value: float) -> str:

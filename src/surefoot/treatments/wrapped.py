@@ -62,10 +62,3 @@ class Wrapped(LanguageModel):
 
     def _changed(self, prompt: Prompt | str) -> Prompt:
         return self.change(Prompt.of(prompt))
-
-
-def innermost(model: LanguageModel) -> LanguageModel:
-    """The untreated model below all treatments."""
-    while isinstance(model, Wrapped):
-        model = model.base
-    return model
