@@ -32,7 +32,7 @@ def read_reading(path: str) -> Reading:
 
 def tasks_of_run(path: str, record: dict[str, Any]) -> tuple[Task, ...]:
     """The tasks of a run, loaded anew and compared by hash."""
-    from surefoot.tasks.loading import load_tasks
+    from surefoot.tasks.loading import load_selection
 
     call = record["arguments"]
     if not isinstance(call.get("task"), str):
@@ -40,16 +40,7 @@ def tasks_of_run(path: str, record: dict[str, Any]) -> tuple[Task, ...]:
             f'The run "{path}" was made from task objects in Python, which cannot be loaded here; give '
             "`surefoot.probe` the same tasks and out= again, or read its rows: surefoot report --export rows.csv"
         )
-    pairs = [column.partition("=") for column in call.get("map") or ()]
-    tasks = load_tasks(
-        record["suite"],
-        limit=call.get("limit"),
-        shots=call.get("shots") or 0,
-        seed=call.get("seed") or 0,
-        wordings=call.get("wordings"),
-        columns={field: column for field, _, column in pairs} or None,
-        klasses=[k.strip() for k in call["classes"].split(",")] if call.get("classes") else None,
-    )
+    tasks = load_selection(record["suite"], call)
     hashes = {task.name: task.hash for task in tasks}
     changed = [name for name, told in record["tasks"].items() if hashes.get(name) != told["hash"]]
     if changed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from surefoot.errors import BadInput, nearest
@@ -51,6 +51,24 @@ def load_tasks(
         raise BadInput(f'"{spec}" takes no column mapping; columns are for .jsonl files and hub: data sets.')
     tasks = _READERS[source.scheme](source, bank, columns or {})
     return tuple(_finished(task, limit, shots, seed, shuffle, klasses, source) for task in tasks)
+
+
+def load_selection(spec: str | Path, words: Mapping[str, Any]) -> tuple[Task, ...]:
+    """`load_tasks` from the words of a command or of a run record: `map` as field=column, `classes` with commas."""
+    pairs = [column.partition("=") for column in words.get("map") or ()]
+    wrong = next((field for field, equals, column in pairs if not (field and equals and column)), None)
+    if wrong is not None:
+        raise BadInput(f'--map takes field=column, and "{wrong}" is not of that form.')
+    classes = words.get("classes")
+    return load_tasks(
+        spec,
+        limit=words.get("limit"),
+        shots=words.get("shots") or 0,
+        seed=words.get("seed") or 0,
+        wordings=words.get("wordings"),
+        columns={field: column for field, _, column in pairs} or None,
+        klasses=[klass.strip() for klass in classes.split(",")] if classes else None,
+    )
 
 
 def bundled_tasks() -> tuple[str, ...]:

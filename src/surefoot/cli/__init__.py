@@ -1,0 +1,43 @@
+"""The command line: the same verbs as in Python, with progress, and errors as one sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from surefoot.cli import look, measure, prove  # noqa: F401 - they add their verbs
+from surefoot.cli.app import app
+from surefoot.errors import SurefootError
+
+
+def main() -> None:
+    """Run the command line: exit code 2 with one sentence for bad input, 130 for Ctrl-C, a traceback with --debug."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(args=arguments, prog_name="surefoot", standalone_mode=True)
+    except SurefootError as error:
+        _fail(str(error), error.exit_code, debug)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != 130:  # typer turns Ctrl-C into this code, in silence
+            raise
+        _fail("Stopped. Everything finished is stored; the same command goes on from there.", 130, debug)
+    except OSError as error:
+        import errno
+
+        if error.errno == errno.EPIPE:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(141) from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        _fail("The disk is full; free some space and give the same command again." if full else str(error), 2, debug)
+
+
+def _fail(sentence: str, code: int, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    typer.echo(f"surefoot: {sentence}", err=True)
+    raise SystemExit(code)

@@ -1,0 +1,160 @@
+"""`surefoot probe`, `report` and `runs`: measure, look at what was measured, and find it again."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from surefoot.cli.app import app
+from surefoot.cli.options import (
+    Answering,
+    AsJson,
+    Columns,
+    Device,
+    Dtype,
+    Format,
+    Klasses,
+    Limit,
+    Model,
+    Remote,
+    Seed,
+    Shots,
+    TaskOption,
+    Treat,
+    Truncate,
+    Wordings,
+    model_from,
+    tasks_from,
+)
+from surefoot.cli.output import print_json, print_reading, report_path
+
+
+@app.command()
+def probe(
+    name: Annotated[str, typer.Argument(help="The probe, see `surefoot list`.")] = "phrasing",
+    model: Model = "smollm2",
+    task: TaskOption = "demo",
+    out: Annotated[str | None, typer.Option(help="Run folder or fsspec URL; the same command goes on from it.")] = None,
+    limit: Limit = None,
+    shots: Shots = 0,
+    seed: Seed = 0,
+    wordings: Wordings = None,
+    columns: Columns = None,
+    classes: Klasses = None,
+    scorer: Answering = "sum",
+    recheck: Annotated[float, typer.Option(help="Share of cells computed twice, for the noise floor.")] = 0.01,
+    format: Format = "auto",
+    dtype: Dtype = "auto",
+    device: Device = "auto",
+    truncate: Truncate = "error",
+    trust_remote_code: Remote = False,
+    treat: Treat = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure one slip of a model: a table here, rows and one HTML report in the run folder."""
+    from surefoot.catalogue import find
+    from surefoot.progress import Progress
+    from surefoot.settings import build
+
+    instrument = build(find("probe", name), {"answering": scorer, "recheck": recheck, "seed": seed})
+    tasks = tasks_from(task, limit, shots, seed, wordings, columns, classes)
+    with Progress(quiet=as_json) as progress:
+        progress.say(f"loading {model}")
+        loaded = model_from(
+            model,
+            treat,
+            format=format,
+            dtype=dtype,
+            device=device,
+            truncate=truncate,
+            trust_remote_code=trust_remote_code,
+        )
+        instrument.check(loaded, tasks)
+        call: dict[str, Any] = {"task": task, "limit": limit, "shots": shots, "seed": seed, "map": columns}
+        call |= {
+            "wordings": wordings,
+            "classes": classes,
+            "scorer": scorer,
+            "format": format,
+            "treat": treat,
+            "model": model,
+        }
+        call |= {"dtype": dtype, "device": device, "truncate": truncate, "recheck": recheck}
+        folder = out or _default_folder(instrument.settings(loaded, tasks, call))
+        reading = instrument.measure(
+            loaded, tasks, out=folder, call=call, watch=progress.watch(loaded, tasks, instrument.filling, folder)
+        )
+    written = reading.save(report_path(folder))
+    if as_json:
+        print_json(reading.to_dict())
+        return
+    print_reading(reading)
+    _say_full_command(limit)
+    typer.echo(f"Rows: {folder}")
+    typer.echo(f"Report: {written.resolve()}")
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run folder.")],
+    out: Annotated[str | None, typer.Option(help="Where the HTML goes; beside the rows by default.")] = None,
+    export: Annotated[str | None, typer.Option(help="Write all rows to a .csv, .parquet or .jsonl file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The report of a run, finished or not; or its rows as CSV, Parquet or JSON Lines."""
+    if export:
+        from surefoot.runs import export as write_rows
+
+        typer.echo(f"{write_rows(run, export)} rows: {Path(export).resolve()}")
+        return
+    from surefoot.probes.stored import read_reading
+
+    reading = read_reading(run)
+    if as_json:
+        print_json(reading.to_dict())
+        return
+    print_reading(reading)
+    typer.echo(f"Report: {reading.save(out or report_path(run)).resolve()}")
+
+
+@app.command()
+def runs(
+    folder: Annotated[str, typer.Argument(help="The folder that holds the runs.")] = "runs", as_json: AsJson = False
+) -> None:
+    """The runs in a folder, oldest first."""
+    from surefoot.runs import list_runs
+
+    found = list_runs(folder)
+    if as_json:
+        print_json([info._asdict() for info in found])
+        return
+    for info in found:
+        state = info.problem or f"{'finished' if info.is_finished else 'unfinished'}, {info.rows} rows"
+        typer.echo(
+            f"{info.path}\n  {info.probe}, {info.model}, {len(info.tasks)} tasks, started {info.started}: {state}"
+        )
+    if not found:
+        typer.echo(f'There are no runs in "{folder}".')
+
+
+def _default_folder(settings: Any) -> str:
+    from surefoot.runs import default_folder
+
+    return default_folder(settings)
+
+
+def _say_full_command(limit: int | None) -> None:
+    if limit is None:
+        return
+    words, skip = ["surefoot"], False
+    for word in sys.argv[1:]:
+        if skip or word in ("--limit", "--out"):
+            skip = not skip
+            continue
+        if not word.startswith(("--limit=", "--out=")):
+            words.append(word)
+    typer.echo(f"This was a sample of {limit} items a task; the whole: {shlex.join(words)}")

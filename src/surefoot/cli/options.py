@@ -1,0 +1,67 @@
+"""The options that several commands take, and what becomes of their values."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from surefoot.errors import BadInput
+
+Model = Annotated[str, typer.Option(help="smollm2, a folder, a .gguf file, or hf:org/name.")]
+TaskOption = Annotated[
+    str, typer.Option(help="A suite, suite/task, folder, .jsonl, bigbench:, mmlu:, hub: or released:.")
+]
+Limit = Annotated[int | None, typer.Option(help="Items of each task, a fixed sample; all by default.")]
+Shots = Annotated[int, typer.Option(help="Worked examples before each item, taken out of the items.")]
+Seed = Annotated[int, typer.Option(help="Seed of sampling and of the order of options.")]
+Wordings = Annotated[str | None, typer.Option(help="A JSON Lines file of wordings instead of the task's own.")]
+Columns = Annotated[
+    list[str] | None, typer.Option("--map", help="Column of a .jsonl file, as field=column; repeatable.")
+]
+Klasses = Annotated[str | None, typer.Option("--classes", help="Classes of wordings to keep, separated by commas.")]
+Answering = Annotated[str, typer.Option("--scorer", help="How an answer is got: sum, mean, end, paper or generate.")]
+Format = Annotated[str, typer.Option(help="Prompt format: auto, chat, chat-prefill or plain.")]
+Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+Truncate = Annotated[str, typer.Option(help="A prompt beyond the context: error, or cut on the left: left.")]
+Remote = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that the model brings along.")]
+Treat = Annotated[list[str] | None, typer.Option(help="A treatment as name:setting=value,...; repeatable.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def tasks_from(
+    task: str,
+    limit: int | None,
+    shots: int,
+    seed: int,
+    wordings: str | None,
+    columns: list[str] | None,
+    classes: str | None,
+) -> Any:
+    from surefoot.tasks.loading import load_selection
+
+    return load_selection(
+        task, {"limit": limit, "shots": shots, "seed": seed, "wordings": wordings, "map": columns, "classes": classes}
+    )
+
+
+def model_from(spec: str, treatments: list[str] | None, **options: Any) -> Any:
+    from surefoot.models.load import load
+    from surefoot.treatments import treat
+
+    model = load(spec, **options)
+    for text in treatments or ():
+        name, _, rest = text.partition(":")
+        model = treat(name, model, **_treatment_settings(rest))
+    return model
+
+
+def _treatment_settings(text: str) -> dict[str, str]:
+    """`a=1,b=x, y` as {a: 1, b: "x, y"}: a comma ends a value only where another `name=` follows."""
+    pairs = [pair.partition("=") for pair in re.split(r",(?=\s*[A-Za-z_]\w*=)", text)] if text else []
+    wrong = next((pair for pair, equals, _ in pairs if not equals), None)
+    if wrong is not None:
+        raise BadInput(f'--treat takes name:setting=value, and "{wrong}" is not of the form setting=value.')
+    return {key.strip(): value for key, _, value in pairs}
