@@ -40,12 +40,9 @@ def write_report(
     The same input gives the same bytes. The file takes its name only when it is finished. Raises `BadInput` for a
     path that cannot be written, `OutOfSpace` for a full disk.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise BadInput(f'"{target}" is a folder; name a file in it, for instance "{target / "report.html"}".')
-    text = report_html(summary, record=record, first_prompts=first_prompts, rows=rows, comparison=comparison)
-    _write(target, text)
-    return target
+    return write_text(
+        path, report_html(summary, record=record, first_prompts=first_prompts, rows=rows, comparison=comparison)
+    )
 
 
 def report_html(
@@ -98,7 +95,11 @@ def _two_classes(tasks: Sequence[TaskSummary], comparison: ClassComparison | Non
     return phrasing.two_classes(tasks, *pair, comparison) if pair else None
 
 
-def _write(target: Path, text: str) -> None:
+def write_text(path: str | Path, text: str) -> Path:
+    """Write a whole file or none. Raises `BadInput` for a path that cannot be written, `OutOfSpace` for a full disk."""
+    target = Path(path)
+    if target.is_dir():
+        raise BadInput(f'"{target}" is a folder; name a file in it, for instance "{target / "report.html"}".')
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -111,3 +112,4 @@ def _write(target: Path, text: str) -> None:
                 f'The disk is full, so "{target}" was not written; free some space and try again.'
             ) from None
         raise BadInput(f'"{target}" cannot be written ({error.strerror}); choose another path.') from None
+    return target

@@ -35,11 +35,14 @@ def render(template: str, **values: Any) -> Markup:
     return Markup(_environment().get_template(template).render(**values))
 
 
-def page(title: str, head: Markup, sections: Sequence[Section]) -> str:
-    """A whole HTML document: no script, no request, one style sheet allowed by its hash."""
+def page(title: str, head: Markup, sections: Sequence[Section], styles: Sequence[str] = ()) -> str:
+    """A whole HTML document: no script, no request, one style sheet allowed by its hash.
+
+    `styles` names the files beside `surefoot.css` that this kind of report adds to it.
+    """
     from markupsafe import Markup
 
-    style = (HERE / "surefoot.css").read_text(encoding="utf-8")
+    style = "".join((HERE / name).read_text(encoding="utf-8") for name in ("surefoot.css", *styles))
     return str(
         render("page.jinja", title=title, head=head, sections=sections, policy=policy(style), style=Markup(style))
     )
