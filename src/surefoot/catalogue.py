@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from surefoot.errors import BadInput, nearest
 
-Kind = Literal["probe", "treatment", "suite", "reproduction"]
+Kind = Literal["probe", "treatment", "recipe", "suite", "reproduction"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
@@ -38,12 +38,44 @@ ENTRIES: tuple[Entry, ...] = (
         "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
     ),
     Entry(
+        "probe",
+        "representation",
+        "surefoot.probes.representation:Representation",
+        "how far a wording moves the model's state, and whether accuracy falls with it",
+        "docs/representation.md",
+        "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
+    ),
+    Entry(
         "treatment",
         "system-prompt",
         "surefoot.treatments.prompts.system_prompt:SystemPrompt",
         "puts a system message in front of every prompt",
         "docs/system-prompt.md",
         "common practice",
+    ),
+    Entry(
+        "treatment",
+        "soft-align",
+        "surefoot.treatments.weights.soft_align:SoftAlign",
+        "trains a soft prompt so that equivalent wordings give equal answers",
+        "docs/soft-align.md",
+        "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
+    ),
+    Entry(
+        "treatment",
+        "adapter",
+        "surefoot.treatments.weights.adapter:AdapterTreatment",
+        "puts a trained soft prompt, prefix, LoRA or all weights onto a model",
+        "docs/soft-align.md",
+        "PEFT's file formats",
+    ),
+    Entry(
+        "recipe",
+        "paraphrase",
+        "surefoot.paraphrases:paraphrase_task",
+        "other wordings to train on, filtered, none of them a wording that is tested",
+        "docs/paraphrases.md",
+        "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
     ),
     Entry(
         "suite",

@@ -70,10 +70,11 @@ class CausalBranch:
 class Seq2SeqBranch:
     """An encoder-decoder: prompts encoded once, a growing decoder cache."""
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], pad: int) -> None:
+    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], pad: int, opening: Sequence[int]) -> None:
         from transformers import DynamicCache, EncoderDecoderCache
 
         self.model = model
+        self.opening = torch.tensor([list(opening)] * len(prompts), device=model.device)
         width = max(len(ids) for ids in prompts)
         ids = torch.tensor([list(p) + [pad] * (width - len(p)) for p in prompts], device=model.device)
         mask = [[1] * len(p) + [0] * (width - len(p)) for p in prompts]
@@ -82,14 +83,16 @@ class Seq2SeqBranch:
         self.cache = EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
 
     def first(self) -> torch.Tensor:
-        start = self.model.config.decoder_start_token_id
-        return self.next(torch.full((len(self.mask),), start, device=self.model.device))
+        return self._forward(self.opening)
 
     def next(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self._forward(tokens[:, None])
+
+    def _forward(self, ids: torch.Tensor) -> torch.Tensor:
         out = self.model(
             encoder_outputs=self.encoded,
             attention_mask=self.mask,
-            decoder_input_ids=tokens[:, None],
+            decoder_input_ids=ids,
             past_key_values=self.cache,
             use_cache=True,
         )

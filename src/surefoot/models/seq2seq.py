@@ -15,7 +15,12 @@ from surefoot.text.prompt import Prompt
 
 
 class Seq2SeqModel(LocalModel):
-    """An encoder-decoder transformer (T5, BART, ...). Answers are scored without the end token unless asked for."""
+    """An encoder-decoder transformer (T5, BART, ...). Answers are scored without the end token unless asked for.
+
+    `decoder_virtual` are ids of trained tokens in front of the decoder's start (`surefoot.models.virtual`).
+    """
+
+    decoder_virtual: tuple[int, ...] = ()
 
     def hidden_states(self, prompts: Sequence[Prompt | str], layer: int = -2, position: int = -1) -> np.ndarray:
         """The decoder's state at its first step (`position` is then the only one), shape (prompts, width)."""
@@ -23,7 +28,7 @@ class Seq2SeqModel(LocalModel):
         found: dict[int, np.ndarray] = {}
         for batch in self._batches([(i, prompt) for i, prompt in enumerate(ids)]):
             encoded, mask = self._encode_prompts([prompt for _, prompt in batch])
-            start = torch.full((len(batch), 1), self._start, device=self.model.device)
+            start = torch.tensor([self.opening] * len(batch), device=self.model.device)
             with torch.inference_mode():
                 out = self.model.get_decoder()(
                     input_ids=start,
@@ -31,16 +36,18 @@ class Seq2SeqModel(LocalModel):
                     encoder_attention_mask=mask,
                     output_hidden_states=True,
                 )
-            states = self._hidden(out.hidden_states, layer, position, [1] * len(batch))
+            first = [state[:, -1:] for state in out.hidden_states]
+            states = self._hidden(first, layer, position, [1] * len(batch))
             found.update((i, state) for (i, _), state in zip(batch, states, strict=True))
         return np.stack([found[i] for i in range(len(ids))])
 
     @property
-    def _start(self) -> int:
-        return int(self.model.config.decoder_start_token_id)
+    def opening(self) -> list[int]:
+        """What the decoder reads before the first token of an answer."""
+        return [*self.decoder_virtual, int(self.model.config.decoder_start_token_id)]
 
     def _branch(self, ids: Sequence[Sequence[int]]) -> Branch:
-        return Seq2SeqBranch(self.model, ids, self.pad)
+        return Seq2SeqBranch(self.model, ids, self.pad, self.opening)
 
     def _logprobs(self, ids: list[list[int]], forks: list[list[list[int]]]) -> list[list[list[float]]]:
         distinct = sorted({tuple(prompt) for prompt in ids}, key=len, reverse=True)
@@ -64,7 +71,7 @@ class Seq2SeqModel(LocalModel):
         for start in range(0, len(forks), rows):
             part = forks[start : start + rows]
             width = max(len(fork) for _, fork in part)
-            inputs = [[self._start, *fork[:-1], *[self.pad] * (width - len(fork))] for _, fork in part]
+            inputs = [[*self.opening, *fork[:-1], *[self.pad] * (width - len(fork))] for _, fork in part]
             prompts = torch.tensor([row for row, _ in part], device=self.model.device)
             with torch.inference_mode():
                 logits = self.model(
@@ -75,7 +82,8 @@ class Seq2SeqModel(LocalModel):
                 ).logits
             self.tokens.computed += sum(len(fork) for _, fork in part)
             for k, (_, fork) in enumerate(part):
-                yield log_softmax_at(logits[k, : len(fork)], list(enumerate(fork)))
+                read = logits[k, len(self.decoder_virtual) :]
+                yield log_softmax_at(read[: len(fork)], list(enumerate(fork)))
 
     @torch.inference_mode()
     def _encode_prompts(self, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

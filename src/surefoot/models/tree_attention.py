@@ -48,20 +48,21 @@ class Pool:
             self.layers[layer] = (like.new_zeros(shape), like.new_zeros(shape))
         return self.layers[layer]
 
-    def path(self, block: Block) -> np.ndarray:
-        """Pool places of all the block's ancestors' tokens, from the root down."""
-        ranges = [np.arange(self.slots[above], self.slots[above] + len(above)) for above in block.ancestors]
-        return np.concatenate(ranges) if ranges else np.zeros(0, dtype=np.int64)
-
 
 class Pack:
-    """Index tensors for the blocks of one forward pass: G blocks, at most L tokens each, at most P ancestor tokens."""
+    """Index tensors for the blocks of one forward pass: G blocks, at most L tokens each, at most P ancestor tokens.
 
-    def __init__(self, blocks: Sequence[Block], pool: Pool, device: torch.device) -> None:
+    With a pool, ancestors were computed in earlier passes; without one they are among the blocks, so that one pass
+    holds the whole plan and gradients reach everything.
+    """
+
+    def __init__(self, blocks: Sequence[Block], pool: Pool | None, device: torch.device) -> None:
         self.pool = pool
         lengths = np.array([len(block) for block in blocks])
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        paths = [pool.path(block) for block in blocks]
+        self.starts = dict(zip(blocks, starts.tolist(), strict=True))
+        slots = self.starts if pool is None else pool.slots
+        paths = [_path(block, slots) for block in blocks]
         depth = max(len(path) for path in paths)
         width = int(lengths.max())
         own = starts[:, None] + np.minimum(np.arange(width), lengths[:, None] - 1)
@@ -73,8 +74,7 @@ class Pack:
             seen[row, : len(block), depth : depth + len(block)] = _tree_mask(block)
             seen[row, len(block) :, depth] = True  # a padding query must see something, or its softmax is 0 / 0
         valid = np.arange(width) < lengths[:, None]
-        kept = [block for block in blocks if block.keeps]
-        self.starts = dict(zip(blocks, starts.tolist(), strict=True))
+        kept = [] if pool is None else [block for block in blocks if block.keeps]
         self.tokens = _tensor(np.concatenate([block.tokens for block in blocks])[None], device)
         self.positions = _tensor(np.concatenate([block.positions for block in blocks])[None], device)
         self.furthest = int(self.positions.max()) + 1
@@ -82,9 +82,9 @@ class Pack:
         self.seen = _tensor(seen[:, None], device)
         self.bias: torch.Tensor | None = None
         keep = [np.arange(self.starts[block], self.starts[block] + len(block)) for block in kept]
-        slots = [np.arange(pool.slots[block], pool.slots[block] + len(block)) for block in kept]
+        places = [np.arange(slots[block], slots[block] + len(block)) for block in kept]
         self.keep = _tensor(np.concatenate(keep), device) if kept else None
-        self.slots = _tensor(np.concatenate(slots), device) if kept else None
+        self.slots = _tensor(np.concatenate(places), device) if kept else None
         self.calls = 0
 
     def attend(
@@ -93,7 +93,7 @@ class Pack:
         """Attention of shape (1, tokens, heads, head width) for queries (1, heads, tokens, head width)."""
         self.calls += 1
         q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))  # (tokens, heads, head width)
-        pool_k, pool_v = self.pool.of(layer, k)
+        pool_k, pool_v = (k, v) if self.pool is None else self.pool.of(layer, k)
         if self.keep is not None:
             pool_k[self.slots], pool_v[self.slots] = k[self.keep], v[self.keep]
         if self.bias is None:
@@ -108,6 +108,12 @@ class Pack:
             enable_gqa=q.shape[1] != k.shape[1],
         )
         return out.transpose(1, 2)[self.valid][None]
+
+
+def _path(block: Block, slots: Mapping[Block, int]) -> np.ndarray:
+    """Places of all the block's ancestors' tokens, from the root down."""
+    ranges = [np.arange(slots[above], slots[above] + len(above)) for above in block.ancestors]
+    return np.concatenate(ranges) if ranges else np.zeros(0, dtype=np.int64)
 
 
 def _tree_mask(block: Block) -> np.ndarray:
@@ -155,6 +161,16 @@ def _tree_mode(model: Any, pack: Pack) -> Iterator[None]:
     finally:
         _PACK.reset(token)
         config._attn_implementation = before
+
+
+def whole_logits(model: Any, made: Plan, places: Sequence[tuple[Block, int]]) -> torch.Tensor:
+    """Logits behind the places, shape (places, vocabulary), with gradients, from one pass over the whole plan."""
+    pack = Pack(made.blocks, None, model.device)
+    kept = torch.tensor([pack.starts[block] + place for block, place in places], device=model.device)
+    with _tree_mode(model, pack):
+        out = model(input_ids=pack.tokens, position_ids=pack.positions, use_cache=False, logits_to_keep=kept)
+    logits: torch.Tensor = out.logits[0]
+    return logits
 
 
 class TreeRunner:
@@ -244,11 +260,11 @@ def supports(model: Any) -> bool:
         tree = TreeRunner(model).read(made, reads)
     except (Unsupported, TypeError, AttributeError, ValueError, KeyError):
         return False
-    tolerance = 0.25 if model.dtype in (torch.bfloat16, torch.float16) else 1e-3
     with torch.inference_mode():
         for sequence in sequences:
             block, place = made.places(sequence)[-1]
             logits = model(input_ids=torch.tensor([sequence], device=model.device), use_cache=False).logits[0, -1:]
+            tolerance = 0.25 if logits.dtype in (torch.bfloat16, torch.float16) else 1e-3
             plain = log_softmax_at(logits, [(0, 1), (0, 2), (0, 3)])
             if any(abs(tree[block, place, token] - p) > tolerance for token, p in zip([1, 2, 3], plain, strict=True)):
                 return False

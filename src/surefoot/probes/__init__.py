@@ -36,20 +36,10 @@ def probe(
     """
     from surefoot.models.load import load
     from surefoot.settings import build
+    from surefoot.tasks.loading import tasks_of
 
     instrument = build(find("probe", name), {**settings, "seed": seed})
     tasks = tasks_of(task, limit=limit, shots=shots, seed=seed)
     loaded = load(model) if isinstance(model, str) else model
     call = {"task": task if isinstance(task, str) else [t.name for t in tasks], "limit": limit, "shots": shots}
     return instrument.measure(loaded, tasks, out=out, call={**call, "seed": seed, **settings}, watch=watch)  # type: ignore[no-any-return]
-
-
-def tasks_of(task: str | Task | Sequence[Task], *, limit: int | None, shots: int, seed: int) -> tuple[Task, ...]:
-    """Tasks from a name, a path, a task or tasks; the latter are sampled and given shots as they are."""
-    from surefoot.tasks.loading import load_tasks
-    from surefoot.tasks.task import Task
-
-    if isinstance(task, str):
-        return load_tasks(task, limit=limit, shots=shots, seed=seed)
-    given = [task] if isinstance(task, Task) else list(task)
-    return tuple(one.with_shots(shots, seed).sample(limit, seed) for one in given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,22 +53,46 @@ def load_tasks(
     return tuple(_finished(task, limit, shots, seed, shuffle, klasses, source) for task in tasks)
 
 
-def load_selection(spec: str | Path, words: Mapping[str, Any]) -> tuple[Task, ...]:
-    """`load_tasks` from the words of a command or of a run record: `map` as field=column, `classes` with commas."""
+def load_selection(spec: str | Path, words: Mapping[str, Any], *, base: Path | None = None) -> tuple[Task, ...]:
+    """`load_tasks` from the words of a command or of a run record: `map` as field=column, `classes` with commas.
+
+    `base` is the folder that the words were given in, if it is another than this process's.
+    """
     pairs = [column.partition("=") for column in words.get("map") or ()]
     wrong = next((field for field, equals, column in pairs if not (field and equals and column)), None)
     if wrong is not None:
         raise BadInput(f'--map takes field=column, and "{wrong}" is not of that form.')
-    classes = words.get("classes")
+    classes, wordings = words.get("classes"), words.get("wordings")
+    if base is not None:
+        spec, wordings = rebased(str(spec), base), wordings and base / wordings
     return load_tasks(
         spec,
         limit=words.get("limit"),
         shots=words.get("shots") or 0,
         seed=words.get("seed") or 0,
-        wordings=words.get("wordings"),
+        wordings=wordings,
         columns={field: column for field, _, column in pairs} or None,
         klasses=[klass.strip() for klass in classes.split(",")] if classes else None,
     )
+
+
+def rebased(spec: str, base: Path) -> str:
+    """The spec as it reads from elsewhere: a relative path in it is taken from the folder `base`."""
+    scheme = _source(spec).scheme
+    if scheme == "hub" or spec in bundled_tasks():
+        return spec
+    prefix = "" if scheme in ("jsonl", "folder") else f"{scheme}:"
+    return f"{prefix}{base / spec.removeprefix(prefix)}"
+
+
+def tasks_of(
+    task: str | Task | Sequence[Task], *, limit: int | None = None, shots: int = 0, seed: int = 0
+) -> tuple[Task, ...]:
+    """Tasks from a name, a path, a task or tasks; the latter are sampled and given shots as they are."""
+    if isinstance(task, str):
+        return load_tasks(task, limit=limit, shots=shots, seed=seed)
+    given = [task] if isinstance(task, Task) else list(task)
+    return tuple(one.with_shots(shots, seed).sample(limit, seed) for one in given)
 
 
 def bundled_tasks() -> tuple[str, ...]:

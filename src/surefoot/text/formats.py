@@ -103,16 +103,18 @@ class PromptEncoder:
     """Prompts and answers to token ids, for one tokenizer and one format.
 
     `fork` is True for decoder-only models, whose answers go on behind the prompt; an encoder-decoder's prompt keeps
-    its end token and its answers stand alone.
+    its end token and its answers stand alone. `virtual` are ids of trained tokens that stand in front of every prompt
+    (`surefoot.models.virtual`).
     """
 
     tokenizer: Any
     format: Format
     fork: bool = True
+    virtual: tuple[int, ...] = ()
 
     def prompts(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         """Token ids of the rendered prompts, with one beginning-of-sequence token where the model has one."""
-        return self._encode([self.format.render(prompt) for prompt in prompts])
+        return [[*self.virtual, *ids] for ids in self._encode([self.format.render(prompt) for prompt in prompts])]
 
     def continuations(
         self, prompts: Sequence[Prompt], ids: Sequence[list[int]], answers: Sequence[Sequence[str]]
@@ -133,7 +135,8 @@ class PromptEncoder:
         whole = iter(self._encode(texts))
         forks: list[list[list[int]]] = []
         for prompt_ids, choices in zip(ids, answers, strict=True):
-            forks.append([self._tail(next(whole, []), next(alone), prompt_ids, answer) for answer in choices])
+            own = prompt_ids[len(self.virtual) :]
+            forks.append([self._tail(next(whole, []), next(alone), own, answer) for answer in choices])
         return forks
 
     def labels(self, labels: Sequence[str]) -> list[list[int]]:

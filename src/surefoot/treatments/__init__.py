@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from surefoot.catalogue import find
@@ -10,16 +11,24 @@ if TYPE_CHECKING:
     from surefoot.models.base import LanguageModel
 
 
-def treat(name: str, model: LanguageModel | str, **settings: Any) -> LanguageModel:
+def treat(
+    name: str, model: LanguageModel | str, *, watch: Callable[[Any], None] | None = None, **settings: Any
+) -> LanguageModel:
     """The model with a treatment of `surefoot list` applied. Treatments stack; `undo` gives the model below back.
 
+    `settings` are the treatment's own (`docs/methods.md` lists them). `watch` is told of each step of a treatment that
+    is trained.
+
     >>> steady = treat("system-prompt", "smollm2", text="Answer with the option only.")  # doctest: +SKIP
+    >>> steady = treat("soft-align", "smollm2", task="demo", out="steady/")  # doctest: +SKIP
     """
     from surefoot.models.load import load
     from surefoot.settings import build
 
     treatment = build(find("treatment", name), settings)
-    return treatment.apply(load(model) if isinstance(model, str) else model)  # type: ignore[no-any-return]
+    loaded = load(model) if isinstance(model, str) else model
+    treated: LanguageModel = treatment.apply(loaded) if watch is None else treatment.apply(loaded, watch)
+    return treated
 
 
 def undo(model: LanguageModel) -> LanguageModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,51 +14,57 @@ if TYPE_CHECKING:
 
 
 class Wrapped(LanguageModel):
-    """Hands everything on to `base`, with prompts changed by `change`. Subclasses override what they treat.
+    """Hands everything on to `inner`, with prompts changed by `change`. Subclasses override what they treat.
 
-    `treatment` is the name and `settings` the frozen dataclass of the treatment; both become part of the model's card,
-    so that a run with it is never mixed with one without.
+    `base` is the model before the treatment, which `undo` gives back; `inner` the one that is asked (the same where a
+    treatment only changes prompts). `treatment` is the name and `settings` the frozen dataclass of the treatment; both
+    become part of the model's card, so that a run with it is never mixed with one without.
     """
 
-    def __init__(self, base: LanguageModel, treatment: str, settings: Any) -> None:
+    def __init__(self, base: LanguageModel, treatment: str, settings: Any, inner: LanguageModel | None = None) -> None:
         self.base = base
+        self.inner = base if inner is None else inner
         self.treatment = treatment
         self.settings = settings
         self.can = base.can
 
     @property
     def tokens(self) -> TokenCount:  # type: ignore[override]
-        return self.base.tokens
+        return self.inner.tokens
 
     @property
     def card(self) -> ModelCard:
         below = self.base.card
-        mark = {f"treatment {len(below.determinants)}": [self.treatment, asdict(self.settings)]}
+        mark = {f"treatment {len(below.determinants)}": [self.treatment, self.told()]}
         return replace(below, name=f"{below.name} + {self.treatment}", determinants={**below.determinants, **mark})
+
+    def told(self) -> Mapping[str, Any]:
+        """What the card says of the treatment, as JSON values: all that can change a row."""
+        return asdict(self.settings)
 
     def change(self, prompt: Prompt) -> Prompt:
         """The prompt that the model below reads."""
         return prompt
 
     def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
-        return self.base.score([(self._changed(prompt), text) for prompt, text in requests])
+        return self.inner.score([(self._changed(prompt), text) for prompt, text in requests])
 
     def choose(
         self, prompts: Sequence[Prompt | str], options: Sequence[Sequence[str]], scorer: Scorer = "sum"
     ) -> list[Choice]:
-        return self.base.choose([self._changed(prompt) for prompt in prompts], options, scorer)
+        return self.inner.choose([self._changed(prompt) for prompt in prompts], options, scorer)
 
     def generate(self, prompts: Sequence[Prompt | str], sampling: Sampling | None = None) -> list[Generation]:
-        return self.base.generate([self._changed(prompt) for prompt in prompts], sampling)
+        return self.inner.generate([self._changed(prompt) for prompt in prompts], sampling)
 
     def hidden_states(self, prompts: Sequence[Prompt | str], layer: int = -2, position: int = -1) -> np.ndarray:
-        return self.base.hidden_states([self._changed(prompt) for prompt in prompts], layer, position)
+        return self.inner.hidden_states([self._changed(prompt) for prompt in prompts], layer, position)
 
     def render(self, prompt: Prompt | str) -> str:
-        return self.base.render(self._changed(prompt))
+        return self.inner.render(self._changed(prompt))
 
     def show_tokens(self, prompt: Prompt | str) -> list[tuple[int, str]]:
-        return self.base.show_tokens(self._changed(prompt))
+        return self.inner.show_tokens(self._changed(prompt))
 
     def _changed(self, prompt: Prompt | str) -> Prompt:
         return self.change(Prompt.of(prompt))

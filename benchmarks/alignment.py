@@ -1,0 +1,171 @@
+"""Soft-prompt alignment of SmolLM2 on the bundled suite: base, PT, PT+KL, FT over seeds, tested on what was held out.
+
+    python benchmarks/alignment.py --out runs/alignment                      the table of docs/results.md
+    python benchmarks/alignment.py --out runs/dev --develop --set steps=60   to choose settings without any test wording
+
+Half of each task's items and a part of its wordings are for training. `--develop` divides the training side once more
+and tests on its second part. Everything finished is kept in `--out`; the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import surefoot
+from measuring import forget_peak, held_mib, peak_mib
+from surefoot.models.load import load
+from surefoot.paraphrases import paraphrase_task, source_of, split_wordings
+from surefoot.tasks.loading import load_tasks
+from surefoot.tasks.task import Task
+from surefoot.treatments.weights.alignment_data import training_items
+
+CONTROLS = ("negated", "nonsense", "incorrect")
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--modes", nargs="*", default=["PT", "PT+KL", "FT"])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--set", action="append", default=[], dest="settings", help="setting of soft-align: name=value")
+    parser.add_argument(
+        "--tasks", nargs="*", default=["demo"], help="trained on, and tested on what is held out of them"
+    )
+    parser.add_argument("--transfer", nargs="*", default=[], help="further tasks to test on")
+    parser.add_argument("--items", type=int, default=20, help="test items of each task")
+    parser.add_argument("--develop", action="store_true")
+    return parser.parse_args()
+
+
+def second(text: str) -> bool:
+    """Whether something of the training side belongs to its second part (three of eight)."""
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 8 < 3
+
+
+def sides(task: Task, develop: bool, count: int, per_wording: int) -> tuple[Task, Sequence[Any], Task]:
+    """The task with the training items, groups of wordings to train on, and the task to test on."""
+    taught = {example.id for example in training_items(task, 0.5)}
+    split = split_wordings(task)
+    made = paraphrase_task(task, source_of("rules"), per_wording=per_wording)
+    groups = [(group.reference, *group.paraphrases) for group in made.groups if group.paraphrases]
+    inside = tuple(example for example in task.examples if example.id in taught)
+    outside = tuple(example for example in task.examples if example.id not in taught)
+    asked = split.held_out
+    if develop:
+        later = [group for group in groups if second(group[0].text)] or groups[-1:]
+        asked = tuple(group[0] for group in later)
+        groups = [group for group in groups if group not in later]
+        outside = tuple(example for example in inside if second(example.id))
+        inside = tuple(example for example in inside if not second(example.id))
+    controls = tuple(
+        wording
+        for klass in CONTROLS
+        for wording in [w for w in task.wordings if w.klass == klass][: 2 if develop else 3]
+    )
+    test = replace(task, examples=outside, wordings=(*asked, *controls)).sample(count)
+    return replace(task, examples=inside), groups, test
+
+
+def main() -> None:
+    args = options()
+    args.out.mkdir(parents=True, exist_ok=True)
+    settings = dict(text.split("=", 1) for text in args.settings)
+    tasks = [task for spec in args.tasks for task in load_tasks(spec)]
+    divided = [sides(task, args.develop, args.items, int(settings.get("per_wording", 3))) for task in tasks]
+    tests = [test for _, _, test in divided]
+    others = [task for spec in args.transfer for task in load_tasks(spec, limit=args.items)]
+    groups = {task.name: group for task, group, _ in divided}
+    base = load("smollm2")
+    lines = [measured("base", 0, base, tests, others, args.out, {})]
+    for mode in args.modes:
+        for seed in args.seeds:
+            folder = args.out / f"{mode.replace('+', '-')}-{seed}"
+            forget_peak()
+            held, began = held_mib(), time.monotonic()
+            treated: Any = surefoot.treat(
+                "soft-align",
+                base,
+                task=[task for task, _, _ in divided],
+                mode=mode,
+                paraphrases=groups,
+                items=1.0,
+                seed=seed,
+                out=str(folder / "steady"),
+                watch=lambda step: (
+                    print(f"  {step.step}/{step.steps} {step.losses} {step.seconds:.0f} s", flush=True)
+                    if step.step % 20 == 0
+                    else None
+                ),
+                **settings,
+            )
+            cost = _cost(folder, treated, time.monotonic() - began, peak_mib() - held)
+            lines.append(measured(mode, seed, treated, tests, others, folder, cost))
+    (args.out / "lines.json").write_text(json.dumps(lines, indent=2))
+    print(table(lines))
+
+
+def _cost(folder: Path, treated: Any, seconds: float, mib: float) -> dict[str, float]:
+    """Kept from the first time: a training that is only read again costs nothing."""
+    file = folder / "cost.json"
+    if not file.exists():
+        file.write_text(json.dumps({"trained": treated.adapter.trainable, "seconds": seconds, "mib": mib}))
+    read: dict[str, float] = json.loads(file.read_text())
+    return read
+
+
+def measured(
+    mode: str, seed: int, model: Any, tests: list[Task], others: list[Task], folder: Path, cost: dict[str, float]
+) -> dict[str, Any]:
+    """One line of the table: both sets of tasks probed."""
+    line: dict[str, Any] = {"mode": mode, "seed": seed, **cost}
+    for name, tasks in (("held out", tests), ("transfer", others)):
+        if not tasks:
+            continue
+        reading = surefoot.probe("phrasing", model, task=tasks, out=str(folder / f"run-{name.split()[0]}"))
+        summary: Any = reading.summary
+        spreads = [task.spread for task in summary.tasks if task.spread is not None]
+        line[name] = {
+            "mean": reading.mean,
+            "sd": reading.spread,
+            "worst": mean(spread.worst.accuracy.value for spread in spreads),
+            "classes": {score.klass: score.mean.value for score in summary.classes},
+            "tasks": {
+                task.task: [task.spread.mean.value, task.spread.sd.value] for task in summary.tasks if task.spread
+            },
+        }
+    print(json.dumps(line), flush=True)
+    return line
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """Means over seeds, with the standard deviation over seeds where there are several."""
+    rows = []
+    for where in [name for name in ("held out", "transfer") if name in lines[0]]:
+        heads = " ".join(f"{head:>12}" for head in ("mean", "sd", "worst", "negated", "nonsense"))
+        rows.append(f"\n{where:<9} {heads} {'min':>6} {'trained':>12}")
+        for mode in dict.fromkeys(line["mode"] for line in lines):
+            own = [line for line in lines if line["mode"] == mode]
+            cells = [_cell([line[where][key] for line in own]) for key in ("mean", "sd", "worst")]
+            cells += [_cell([line[where]["classes"].get(k, float("nan")) for line in own]) for k in CONTROLS[:2]]
+            minutes = mean(line.get("seconds", 0) for line in own) / 60
+            rows.append(
+                f"{mode:<9} " + " ".join(f"{c:>12}" for c in cells) + f" {minutes:6.1f} {own[0].get('trained', 0):>12,}"
+            )
+    return "\n".join(rows)
+
+
+def _cell(values: list[float]) -> str:
+    spread = f" ±{100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * mean(values):.1f}{spread}"
+
+
+if __name__ == "__main__":
+    main()

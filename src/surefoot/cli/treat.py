@@ -1,0 +1,52 @@
+"""`surefoot treat`: from a model to a steadier model, kept in a folder."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from surefoot.cli.app import app
+from surefoot.cli.options import Device, Dtype, Format, Model, Truncate, model_from
+from surefoot.cli.training_progress import TrainingProgress
+from surefoot.errors import BadInput
+
+
+@app.command()
+def treat(
+    name: Annotated[str, typer.Argument(help="A treatment that is trained, see `surefoot list`.")],
+    out: Annotated[str, typer.Option(help="Folder for the treated model; the same command goes on from it.")],
+    model: Model = "smollm2",
+    task: Annotated[
+        str, typer.Option(help="What it is trained on: anything that `surefoot probe --task` takes.")
+    ] = "demo",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the treatment as name=value; repeatable.")
+    ] = None,
+    format: Format = "auto",
+    dtype: Dtype = "auto",
+    device: Device = "auto",
+    truncate: Truncate = "error",
+) -> None:
+    """Train a treatment; `surefoot probe --model OUT` measures the treated model."""
+    from surefoot.catalogue import find
+    from surefoot.settings import build, members
+
+    entry = find("treatment", name)
+    if "out" not in {member.name for member in members(entry.load())}:
+        raise BadInput(f'"{name}" has nothing to train; apply it to a model where that is loaded: --treat {name}:...')
+    treatment = build(entry, {"task": task, **_pairs(settings), "out": out})
+    with TrainingProgress() as progress:
+        progress.say(f"loading {model}")
+        loaded = model_from(model, None, format=format, dtype=dtype, device=device, truncate=truncate)
+        treated = treatment.apply(loaded, progress.watch)
+    typer.echo(f"{treated.name}: {treated.adapter.trainable:,} trained values")
+    typer.echo(f"Treated model: {out}")
+
+
+def _pairs(settings: list[str] | None) -> dict[str, Any]:
+    pairs = [text.partition("=") for text in settings or ()]
+    wrong = next((text for text, equals, _ in pairs if not equals), None)
+    if wrong is not None:
+        raise BadInput(f'--set takes name=value, and "{wrong}" is not of that form.')
+    return {name.strip(): value for name, _, value in pairs}
