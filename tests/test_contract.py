@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import surefoot
@@ -37,6 +38,16 @@ WORDINGS = (
     Instruction("n", "Say the wrong one of yes and no.\n{{ input }}\n", "negated"),
 )
 TASK = Task("odd", "binary", EXAMPLES, WORDINGS, fixed_options=True)
+
+
+class Writer(ScriptedModel):
+    """Writes, and has states, but ranks nothing."""
+
+    def __init__(self, script: Any) -> None:
+        super().__init__(script, can=frozenset({"generate", "hidden_states"}))
+
+    def hidden_states(self, prompts: Sequence[Any], layer: int = -2, position: int = -1) -> np.ndarray:
+        return np.asarray([[len(str(prompt)), 1.0] for prompt in prompts], dtype=np.float32)
 
 
 def key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -87,15 +98,14 @@ def test_a_probe_refuses_a_model_that_lacks_a_capability_and_names_the_fallback(
     with pytest.raises(NotAvailable, match=r'needs logprobs, which "scripted" does not offer; .*generate'):
         surefoot.probe(name, deaf, TASK)
     assert not asked
-    assert surefoot.probe(
-        name, ScriptedModel(lambda *_: "yes", can=frozenset({"generate"})), TASK, answering="generate"
-    )
+    assert surefoot.probe(name, Writer(lambda *_: "yes"), TASK, answering="generate")
 
 
 @pytest.mark.parametrize("name", PROBES)
 def test_rows_of_a_probe_fit_the_schema_and_no_cell_is_there_twice(name: str) -> None:
     rows = surefoot.probe(name, tiny.causal(), TASK, recheck=0.5).rows
-    assert rows.schema.equals(ROW_SCHEMA)
+    assert rows.schema.equals(build(find("probe", name), {}).row_schema)
+    assert rows.schema.names[: len(ROW_SCHEMA)] == ROW_SCHEMA.names
     cells = [key(row) for row in rows.to_pylist()]
     assert len(set(cells)) == len(cells) == 18 + 9
     assert {cell[-1] for cell in cells} == {False, True}
@@ -110,8 +120,10 @@ def test_neither_order_nor_batch_size_changes_a_row(name: str, chat: bool) -> No
         found = rows_of(name, tiny.causal(chat=chat), task, batch_cells=size, recheck=0)
         assert set(found) == set(expected)
         for cell, row in found.items():
-            assert row["option_scores"] == pytest.approx(expected[cell]["option_scores"], abs=1e-4)
-            assert {**row, "option_scores": 0} == {**expected[cell], "option_scores": 0}
+            rounded = {k for k, v in row.items() if isinstance(v, list)}
+            assert "option_scores" in rounded
+            assert all(row[k] == pytest.approx(expected[cell][k], abs=1e-4) for k in rounded)
+            assert {**row, **dict.fromkeys(rounded)} == {**expected[cell], **dict.fromkeys(rounded)}
 
 
 @pytest.mark.parametrize("name", PROBES)

@@ -64,7 +64,7 @@ class Progress:
 
     def _start(self, total: int, stored: int, clock: _Clock) -> None:
         if not self.console.is_terminal or self.console.quiet:
-            self.say(f"0 % of {total} items, {clock.remaining()}")
+            self.say(f"{_percent(stored, total)} % of {total} items, {clock.remaining()}")
             self._last = time.monotonic()
             return
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -81,7 +81,12 @@ class Progress:
             self._bar.update(self._job, completed=done, description=what, speed=clock.speed())
         elif time.monotonic() - self._last >= self.every or done == total:
             self._last = time.monotonic()
-            self.say(f"{100 * done // total} % of {total} items, {clock.speed()}, {clock.remaining()}, {what}")
+            self.say(f"{_percent(done, total)} % of {total} items, {clock.speed()}, {clock.remaining()}, {what}")
+
+
+def _percent(done: int, total: int) -> int:
+    """Whole percents, rounded down, so that 100 means all."""
+    return 100 * done // total if total else 100
 
 
 class _Clock:

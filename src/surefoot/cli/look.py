@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,10 +26,13 @@ from surefoot.cli.options import (
 )
 from surefoot.cli.output import print_json
 
+if TYPE_CHECKING:
+    from surefoot.probes.first_prompts import FirstPrompt
+
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """Probes, treatments, suites and reproductions by name."""
+    """Probes, treatments, recipes, suites and reproductions by name."""
     from surefoot.catalogue import ENTRIES
 
     if as_json:
@@ -55,6 +59,7 @@ def show(
     format: Format = "auto",
     truncate: Truncate = "error",
     treat: Treat = None,
+    as_json: AsJson = False,
 ) -> None:
     """The exact first prompts and their tokens, what looks wrong, and what a run would cost."""
     from surefoot.probes.first_prompts import first_prompts
@@ -62,20 +67,30 @@ def show(
 
     tasks = tasks_from(task, limit, shots, seed, wordings, columns, None)
     loaded = model_from(model, treat, format=format, truncate=truncate)
-    shown = set()
-    for prompt in first_prompts(loaded, tasks):
-        key = (prompt.task, prompt.klass)
-        if (wording is None and key in shown) or (wording is not None and wording != prompt.wording):
-            continue
-        shown.add(key)
-        typer.echo(f"== {prompt.task}: {prompt.wording} ({prompt.klass}), {len(prompt.token_ids)} tokens")
-        typer.echo(_visible(prompt.text))
-        typer.echo(f"-- ids: {' '.join(map(str, prompt.token_ids))}\n")
+    shown = _chosen(first_prompts(loaded, tasks), wording)
     if wording is not None and not shown:
         for one in tasks:
             one.wording(wording)  # names the nearest
     found = preflight(loaded, tasks, scorer)  # type: ignore[arg-type]
+    if as_json:
+        from surefoot.probes.first_prompts import prompts_to_json
+        from surefoot.probes.summary import plain
+
+        print_json({"prompts": prompts_to_json(shown), "preflight": plain(found)})
+        return
+    for prompt in shown:
+        typer.echo(f"== {prompt.task}: {prompt.wording} ({prompt.klass}), {len(prompt.token_ids)} tokens")
+        typer.echo(_visible(prompt.text))
+        typer.echo(f"-- ids: {' '.join(map(str, prompt.token_ids))}\n")
     _say_preflight(found)
+
+
+def _chosen(prompts: Sequence[FirstPrompt], wording: str | None) -> list[FirstPrompt]:
+    """The prompts of one wording, or the first of each class of each task."""
+    if wording is not None:
+        return [prompt for prompt in prompts if prompt.wording == wording]
+    first = {(prompt.task, prompt.klass): prompt for prompt in reversed(prompts)}
+    return [prompt for prompt in prompts if first[prompt.task, prompt.klass] is prompt]
 
 
 def _say_preflight(found: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ from surefoot.cli.options import (
     tasks_from,
 )
 from surefoot.cli.output import print_json, print_reading, report_path
+from surefoot.errors import BadInput
 
 
 @app.command()
@@ -53,14 +55,15 @@ def probe(
     truncate: Truncate = "error",
     trust_remote_code: Remote = False,
     treat: Treat = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the probe's own, as name=value; repeatable.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure one slip of a model: a table here, rows and one HTML report in the run folder."""
-    from surefoot.catalogue import find
     from surefoot.progress import Progress
-    from surefoot.settings import build
 
-    instrument = build(find("probe", name), {"answering": scorer, "recheck": recheck, "seed": seed})
+    instrument = _instrument(name, {"answering": scorer, "recheck": recheck, "seed": seed}, setting or [])
     tasks = tasks_from(task, limit, shots, seed, wordings, columns, classes)
     with Progress(quiet=as_json) as progress:
         progress.say(f"loading {model}")
@@ -83,7 +86,7 @@ def probe(
             "treat": treat,
             "model": model,
         }
-        call |= {"dtype": dtype, "device": device, "truncate": truncate, "recheck": recheck}
+        call |= {"dtype": dtype, "device": device, "truncate": truncate, "recheck": recheck, "set": setting}
         folder = out or _default_folder(instrument.settings(loaded, tasks, call))
         reading = instrument.measure(
             loaded, tasks, out=folder, call=call, watch=progress.watch(loaded, tasks, instrument.filling, folder)
@@ -127,7 +130,11 @@ def runs(
 ) -> None:
     """The runs in a folder, oldest first."""
     from surefoot.runs import list_runs
+    from surefoot.runs.folder import Folder
 
+    place = Folder(folder)
+    if folder != "runs" and not place.fs.isdir(place.root):
+        raise BadInput(f'There is no folder "{folder}"; name the one that holds the runs.')
     found = list_runs(folder)
     if as_json:
         print_json([info._asdict() for info in found])
@@ -139,6 +146,21 @@ def runs(
         )
     if not found:
         typer.echo(f'There are no runs in "{folder}".')
+
+
+def _instrument(name: str, shared: dict[str, Any], own: list[str]) -> Any:
+    """The probe with the settings that all commands know, as far as it has them, and those that are its own."""
+    from surefoot.catalogue import find
+    from surefoot.settings import build
+
+    entry = find("probe", name)
+    known = {field.name for field in fields(entry.load())}
+    pairs = [text.partition("=") for text in own]
+    wrong = next((text for text, (key, equals, _) in zip(own, pairs, strict=True) if not (key and equals)), None)
+    if wrong is not None:
+        raise BadInput(f'--set takes name=value, and "{wrong}" is not of that form.')
+    given = {key: value for key, value in shared.items() if key in known}
+    return build(entry, {**given, **{key.strip(): value for key, _, value in pairs}})
 
 
 def _default_folder(settings: Any) -> str:

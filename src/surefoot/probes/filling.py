@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -48,6 +49,7 @@ class Step(NamedTuple):
 
 
 Watcher = Callable[[Step], None]
+Extend = Callable[[LanguageModel, Sequence[Cell], list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,18 @@ def fill(
     sink: Sink,
     filling: Filling,
     watch: Watcher | None = None,
+    extend: Extend | None = None,
 ) -> None:
-    """Ask every cell that the sink lacks, then the noise floor's; each batch is stored when it is answered."""
+    """Ask every cell that the sink lacks, then the noise floor's; each batch is stored when it is answered.
+
+    `extend` gives the rows of a batch the columns that a probe measures beside the answers.
+    """
     before = model.tokens.computed
     cells = 0
     for batch, recheck in _batches(model, tasks, sink, filling):
         rows = ask(model, batch, filling.answering, recheck=recheck)
+        if extend:
+            rows = extend(model, batch, rows)
         sink.append(rows)
         cells += len(rows)
         if watch:
@@ -80,7 +88,8 @@ def fill(
 
 def planned(tasks: Sequence[Task], filling: Filling) -> int:
     """How many rows a complete run has."""
-    return sum(1 for _ in every_cell(tasks)) + sum(1 for _ in rechecked(tasks, filling))
+    cells = _cells(tasks)
+    return cells + _share(cells, filling)
 
 
 def every_cell(tasks: Sequence[Task]) -> Iterator[Cell]:
@@ -93,14 +102,19 @@ def every_cell(tasks: Sequence[Task]) -> Iterator[Cell]:
 
 def rechecked(tasks: Sequence[Task], filling: Filling) -> Iterator[Cell]:
     """The cells of the noise floor: a fixed share by digest, in the digests' order, so that strangers meet."""
-    if filling.recheck <= 0:
-        return
-    ranked = sorted((_digest(cell, filling.seed), i) for i, cell in enumerate(every_cell(tasks)))
-    share = max(1, round(filling.recheck * len(ranked)))
-    chosen = [i for _, i in ranked[:share]]
+    ranked = ((_digest(cell, filling.seed), i) for i, cell in enumerate(every_cell(tasks)))
+    chosen = [i for _, i in heapq.nsmallest(_share(_cells(tasks), filling), ranked)]
     wanted = set(chosen)
     found = {i: cell for i, cell in enumerate(every_cell(tasks)) if i in wanted}
     yield from (found[i] for i in chosen)
+
+
+def _cells(tasks: Sequence[Task]) -> int:
+    return sum(len(task.wordings) * len(task.examples) for task in tasks)
+
+
+def _share(cells: int, filling: Filling) -> int:
+    return max(1, round(filling.recheck * cells)) if filling.recheck > 0 else 0
 
 
 def _batches(

@@ -35,7 +35,7 @@ def calibrations() -> tuple[Calibration, ...]:
     return (
         Calibration(
             "instruction-ignorer",
-            f"right on the same {KNOWN:.0%} of items whatever the instruction says",
+            f"right on the same {100 * KNOWN:.0f} % of items whatever the instruction says",
             lambda: _read(task, lambda cell: _gold(cell, knows(cell.example)), "sum"),
             {
                 "mean": Truth(KNOWN, 0),

@@ -11,18 +11,22 @@ import pyarrow.compute as pc
 
 from surefoot.errors import BadInput, nearest
 from surefoot.probes.phrasing_guard import Estimate, GuardInput, guard
+from surefoot.probes.phrasing_noise import noise_floor
 from surefoot.probes.phrasing_summary import ClassScore, Interval, PhrasingSummary, TaskSummary
 from surefoot.probes.phrasing_tables import (
+    MATRIX_COLUMNS,
+    MISSING,
     Matrix,
     class_draws,
     class_scores,
     flips,
-    noise_floor,
+    is_graded,
     spread,
     task_matrix,
     variance,
     wording_scores,
 )
+from surefoot.runs.source import Rows
 from surefoot.stats.bootstrap import mean_over
 from surefoot.stats.intervals import Floats, percentile_interval
 from surefoot.tasks.task import Task
@@ -35,15 +39,36 @@ class _Finding(NamedTuple):
     summary: TaskSummary
     classes: Mapping[str, tuple[ClassScore, Floats]]
     guard: GuardInput | None
+    rows: int
+
+
+class Sizes(NamedTuple):
+    """How much is drawn, and from which seed."""
+
+    seed: int
+    resamples: int
+    permutations: int
+
+
+def permutations(tasks: int) -> int:
+    """How many permutations of each task tell its spread from noise: 999, more where many tasks are looked at.
+
+    The smallest p-value that n permutations can give is 1 / (n + 1). Times the number of tasks, which is Holm's
+    correction of the first of them, it must stay far below 0.05: here at or below 0.01.
+    """
+    return max(999, 100 * tasks - 1)
 
 
 def phrasing_summary(
-    rows: pa.Table, tasks: Sequence[Task], model: str, complete: bool, seed: int, resamples: int
+    rows: Rows | pa.Table, tasks: Sequence[Task], model: str, complete: bool, seed: int, resamples: int
 ) -> PhrasingSummary:
     """See `surefoot.probes.phrasing_summary.summarise`."""
-    every, rows = rows_of(rows, tasks, model)
-    matrices = [task_matrix(rows, task, seed, resamples) for task in tasks]
-    findings = [_finding(matrix, seed, resamples) for matrix in matrices if matrix is not None]
+    source = Rows.of(rows)
+    _refuse_unknown(source, tasks, model)
+    sizes = Sizes(seed, resamples, permutations(len(tasks)))
+    findings = [found for task in tasks if (found := _task_finding(source, task, model, sizes)) is not None]
+    if not findings:
+        raise _no_row(source, model)
     summaries = tuple(finding.summary for finding in findings)
     guarded = [finding.guard for finding in findings if finding.guard is not None]
     if not guarded:
@@ -58,9 +83,9 @@ def phrasing_summary(
         mean_sd=_mean([found.sd.value for found in spreads]),
         mean_range=_mean([found.range for found in spreads]),
         guard=guard(guarded),
-        noise=noise_floor(every),
+        noise=noise_floor(source, tasks, model),
         items=sum(summary.items for summary in summaries),
-        rows=rows.num_rows,
+        rows=sum(finding.rows for finding in findings),
         unparsed=sum(summary.unparsed for summary in summaries),
         truncated=sum(summary.truncated for summary in summaries),
         complete=complete,
@@ -69,19 +94,40 @@ def phrasing_summary(
 
 def rows_of(rows: pa.Table, tasks: Sequence[Task], model: str) -> tuple[pa.Table, pa.Table]:
     """The model's rows, with and without rechecks; `BadInput` where there is none or one names an unknown task."""
+    _refuse_unknown(Rows(rows), tasks, model)
     every = rows.filter(pc.equal(rows["model"], model))
-    names = [task.name for task in tasks]
-    odd = sorted(set(pc.unique(every["task"]).to_pylist()) - set(names))
-    if odd:
-        raise BadInput(f'The rows name the task "{odd[0]}", which was not given.{nearest(odd[0], names)}')
     first = every.filter(pc.invert(every["recheck"]))
     if not first.num_rows:
-        models = pc.unique(rows["model"]).to_pylist()
-        raise BadInput(f'There is no row of the model "{model}".{nearest(model, models)}')
+        raise _no_row(Rows(rows), model)
     return every, first
 
 
-def _finding(matrix: Matrix, seed: int, resamples: int) -> _Finding:
+def _refuse_unknown(rows: Rows, tasks: Sequence[Task], model: str) -> None:
+    names = [task.name for task in tasks]
+    odd = sorted(set(rows.names("task", pc.field("model") == model)) - set(names))
+    if odd:
+        raise BadInput(f'The rows name the task "{odd[0]}", which was not given.{nearest(odd[0], names)}')
+
+
+def _no_row(rows: Rows, model: str) -> BadInput:
+    return BadInput(f'There is no row of the model "{model}".{nearest(model, rows.names("model"))}')
+
+
+def task_rows(rows: Rows, task: Task, model: str) -> pa.Table:
+    """The rows of one task without rechecks, with the columns that its matrix needs and no more."""
+    is_wanted = (pc.field("model") == model) & (pc.field("task") == task.name) & ~pc.field("recheck")
+    columns = MATRIX_COLUMNS if is_graded(task) else tuple(c for c in MATRIX_COLUMNS if c != "score")
+    return rows.select(columns, is_wanted)
+
+
+def _task_finding(rows: Rows, task: Task, model: str, sizes: Sizes) -> _Finding | None:
+    """One task's finding from its own rows."""
+    matrix = task_matrix(task_rows(rows, task, model), task, sizes.seed, sizes.resamples)
+    return None if matrix is None else _finding(matrix, sizes)
+
+
+def _finding(matrix: Matrix, sizes: Sizes) -> _Finding:
+    seed, resamples = sizes.seed, sizes.resamples
     scores, classes, flipped, task = wording_scores(matrix), class_scores(matrix), flips(matrix), matrix.task
     known = _guard_input(matrix, classes)
     summary = TaskSummary(
@@ -91,7 +137,7 @@ def _finding(matrix: Matrix, seed: int, resamples: int) -> _Finding:
         items=len(matrix.items),
         chance=task.chance,
         classes=tuple(score for score, _ in classes.values()),
-        spread=spread(matrix, scores, seed),
+        spread=spread(matrix, scores, seed, sizes.permutations),
         wordings=scores,
         flip_rate=flipped.rate,
         pair_flip_rate=flipped.pair_rate,
@@ -101,7 +147,7 @@ def _finding(matrix: Matrix, seed: int, resamples: int) -> _Finding:
         unparsed=sum(score.unparsed for score in scores),
         truncated=sum(score.truncated for score in scores),
     )
-    return _Finding(summary, classes, known)
+    return _Finding(summary, classes, known, int((matrix.outcome != MISSING).sum()))
 
 
 def _guard_input(matrix: Matrix, classes: Mapping[str, tuple[ClassScore, Floats]]) -> GuardInput | None:

@@ -6,15 +6,16 @@ The dataclasses below are the vocabulary of the report, the tables and `--json`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from math import isfinite
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from surefoot.probes.summary import plain
 from surefoot.stats.intervals import Interval
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from surefoot.runs.source import Rows
     from surefoot.tasks.task import Task
 
 __all__ = [
@@ -144,6 +145,8 @@ class NoiseFloor:
 class PhrasingSummary:
     """The phrasing probe's whole finding for one model."""
 
+    probe: ClassVar[str] = "phrasing"
+
     model: str
     tasks: tuple[TaskSummary, ...]
     classes: tuple[ClassScore, ...]  # over tasks
@@ -158,16 +161,21 @@ class PhrasingSummary:
     truncated: int
     complete: bool  # whether every planned cell is there
 
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON values; NaN (nothing to compute) and infinities become null."""
+        return to_dict(self)
+
 
 def summarise(
-    rows: pa.Table, tasks: Sequence[Task], model: str, complete: bool, *, seed: int = 0, resamples: int = 2000
+    rows: Rows | pa.Table, tasks: Sequence[Task], model: str, complete: bool, *, seed: int = 0, resamples: int = 2000
 ) -> PhrasingSummary:
     """The finding of one model, derived from its rows alone; the same rows and seed give the same summary.
 
-    rows: a table of `ROW_SCHEMA`, in any order; rows of other models are left out. tasks: the tasks as they were run;
-    a task without rows is left out. An unparsed answer is counted, and counts as not right; a missing cell counts for
-    nothing. Intervals resample items (all wordings of an item together) within each task. Errors: `BadInput` where no
-    row belongs to the model, a row names a task, wording or item that is not there, or a cell occurs twice.
+    rows: with the columns of `ROW_SCHEMA`, in any order, read one task at a time; rows of other models are left out.
+    tasks: the tasks as they were run; a task without rows is left out. An unparsed answer is counted, and counts as
+    not right; a missing cell counts for nothing. Intervals resample items (all wordings of an item together) within
+    each task. Errors: `BadInput` where no row belongs to the model, a row names a task, wording or item that is not
+    there, or a cell occurs twice.
     """
     from surefoot.probes.phrasing_summarise import phrasing_summary
 
@@ -176,12 +184,5 @@ def summarise(
 
 def to_dict(summary: PhrasingSummary) -> dict[str, Any]:
     """The summary as JSON values: dicts and lists; NaN (nothing to compute) and infinities become null."""
-    return {key: _plain(value) for key, value in asdict(summary).items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
+    found: dict[str, Any] = plain(summary)
+    return found

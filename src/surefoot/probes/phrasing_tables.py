@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,17 +15,15 @@ from surefoot.metrics import metric
 from surefoot.probes.phrasing_summary import (
     ClassScore,
     ItemFlips,
-    NoiseFloor,
     Spread,
     VarianceShare,
     WordingScore,
 )
 from surefoot.stats.bootstrap import (
-    column_draws,
     column_means,
     generator,
-    item_weights,
     mean_over,
+    resampled_column_means,
     sd_interval,
     sd_over,
 )
@@ -37,8 +35,7 @@ from surefoot.text.instruction import KLASSES, Instruction
 
 OUTCOMES = ("wrong", "right", "unparsed")
 MISSING = -1
-PERMUTATIONS = 999
-ANSWER = ("outcome", "predicted", "text")
+MATRIX_COLUMNS = ("task", "wording", "item", "outcome", "score", "truncated")
 
 
 class Matrix(NamedTuple):
@@ -88,9 +85,9 @@ def task_matrix(rows: pa.Table, task: Task, seed: int, resamples: int) -> Matrix
     truncated[i, j] = rows["truncated"].to_numpy()
     kept = (outcome != MISSING).any(axis=1)
     score = score[kept]
-    weights = item_weights(score.shape[0], resamples, generator(seed, task.name, "items"))
     ids = tuple(example.id for example, keep in zip(task.examples, kept.tolist(), strict=True) if keep)
-    means, draws = column_means(score), column_draws(score, weights)
+    means = column_means(score)
+    draws = resampled_column_means(score, resamples, generator(seed, task.name, "items"))
     return Matrix(task, task.wordings, ids, outcome[kept], score, truncated[kept], means, draws)
 
 
@@ -115,14 +112,14 @@ def class_scores(matrix: Matrix) -> dict[str, tuple[ClassScore, Floats]]:
     return {klass: _class_score(matrix, klass, columns) for klass, columns in found if columns.size}
 
 
-def spread(matrix: Matrix, scores: Sequence[WordingScore], seed: int) -> Spread | None:
+def spread(matrix: Matrix, scores: Sequence[WordingScore], seed: int, permutations: int = 999) -> Spread | None:
     """The scatter of the right wordings beside item noise; None with fewer than two."""
     columns = matrix.right()
     if columns.size < 2:
         return None
     means = matrix.means[columns]
     mean, draws = class_draws(matrix, columns)
-    null = spread_null(matrix.score[:, columns], PERMUTATIONS, generator(seed, matrix.task.name, "permutation"))
+    null = spread_null(matrix.score[:, columns], permutations, generator(seed, matrix.task.name, "permutation"))
     return Spread(
         mean=percentile_interval(mean, draws),
         sd=sd_interval(null.sd, sd_over(matrix.draws[:, columns])),
@@ -157,7 +154,7 @@ def flips(matrix: Matrix) -> Flips:
     Formula: an item right under k of its m wordings flips where 0 < k < m; two of its wordings, drawn without
     replacement, disagree with probability 2 k (m - k) / (m (m - 1)).
     """
-    names = np.asarray((*OUTCOMES, "missing"))  # MISSING is -1, the last
+    names = (*OUTCOMES, "missing")  # MISSING is -1, the last
     outcome = matrix.outcome[:, [j for j, wording in enumerate(matrix.wordings) if wording.is_right]]
     m, k = (outcome != MISSING).sum(axis=1), (outcome == OUTCOMES.index("right")).sum(axis=1)
     several = m >= 2
@@ -165,34 +162,9 @@ def flips(matrix: Matrix) -> Flips:
     with np.errstate(invalid="ignore", divide="ignore"):
         pair_rate = mean_over(np.where(several, 2 * k * (m - k) / (m * (m - 1)), np.nan))
         right_rate = k / m
-    labels = names[outcome].tolist()
-    items = (ItemFlips(*line) for line in zip(matrix.items, right_rate.tolist(), map(tuple, labels), strict=True))
+    labels = (tuple(names[k] for k in row) for row in outcome)
+    items = (ItemFlips(*line) for line in zip(matrix.items, right_rate.tolist(), labels, strict=True))
     return Flips(float(rate), float(pair_rate), tuple(items))
-
-
-def noise_floor(rows: pa.Table) -> NoiseFloor:
-    """The rechecked cells beside their first computation. A recheck whose first computation is missing is left out.
-
-    Changed: another outcome, predicted label or text. The score change is the largest over options.
-    """
-    keys = list(zip(*(rows[name].to_pylist() for name in ("task", "wording", "item")), strict=True))
-    cells = list(enumerate(zip(keys, rows["recheck"].to_pylist(), strict=True)))
-    first = {key: place for place, (key, again) in cells if not again}
-    pairs = [(first[key], place) for place, (key, again) in cells if again and key in first]
-    before, after = (rows.take(pa.array([pair[k] for pair in pairs], pa.int64())).to_pylist() for k in (0, 1))
-    changed = sum(any(a[name] != b[name] for name in ANSWER) for a, b in zip(before, after, strict=True))
-    largest = max((_score_change(a, b) for a, b in zip(before, after, strict=True)), default=0.0)
-    return NoiseFloor(len(pairs), changed, largest)
-
-
-def _score_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
-    scores = zip(before["option_scores"] or (), after["option_scores"] or (), strict=False)
-    return max((_difference(a, b) for a, b in scores), default=0.0)
-
-
-def _difference(a: float, b: float) -> float:
-    """|a - b|; two equal infinities differ by 0, and a NaN, which must not pass for no change, by infinity."""
-    return 0.0 if a == b else np.inf if np.isnan(a - b) else abs(a - b)
 
 
 def _places(values: pa.ChunkedArray, known: Sequence[str], task: Task, what: str) -> NDArray[np.int64]:

@@ -7,7 +7,6 @@ follows the reader's light or dark setting through CSS, and needs neither a scri
 from __future__ import annotations
 
 from surefoot.probes.first_prompts import FirstPrompt
-from surefoot.report.html import summary_html, write_report
-from surefoot.report.terminal import summary_table, summary_text
+from surefoot.report.html import summary_html, summary_table, summary_text, write_report
 
 __all__ = ["FirstPrompt", "summary_html", "summary_table", "summary_text", "write_report"]

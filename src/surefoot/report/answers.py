@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from surefoot.report.classes import is_right
+from surefoot.text.instruction import KLASSES
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from surefoot.runs.source import Rows
 
 EXAMPLES = 3
 CHARACTERS = 400
@@ -37,31 +39,29 @@ class TaskAnswers:
     unparsed: tuple[Unparsed, ...]
 
 
-def answers_of(rows: pa.Table, model: str, tasks: Sequence[str]) -> tuple[TaskAnswers, ...]:
+def answers_of(rows: Rows, model: str, tasks: Sequence[str]) -> tuple[TaskAnswers, ...]:
     """The model's answers on each task that has options or unparsed answers. `rows` has the columns of `ROW_SCHEMA`."""
-    import pyarrow.compute as pc
-
-    rows = rows.filter(pc.equal(rows["model"], model))
-    found = (_task_answers(rows, task) for task in tasks)
+    found = (_task_answers(rows, model, task) for task in tasks)
     return tuple(answers for answers in found if answers.chosen or answers.unparsed)
 
 
-def _task_answers(rows: pa.Table, task: str) -> TaskAnswers:
+def _task_answers(rows: Rows, model: str, task: str) -> TaskAnswers:
     import pyarrow.compute as pc
 
-    own = rows.filter(pc.and_(pc.equal(rows["task"], task), pc.invert(rows["recheck"])))
-    klasses = [klass for klass in pc.unique(own["klass"]).to_pylist() if is_right(klass)]
-    right = own.filter(pc.is_in(own["klass"], value_set=_strings(klasses)))
-    answered = right.filter(pc.and_(pc.is_valid(right["predicted_index"]), pc.is_valid(right["gold_index"])))
-    chosen, gold = (Counter(answered[name].to_pylist()) for name in ("predicted_index", "gold_index"))
+    own = (pc.field("model") == model) & (pc.field("task") == task) & ~pc.field("recheck")
+    is_answered = pc.is_valid(pc.field("predicted_index")) & pc.is_valid(pc.field("gold_index"))
+    right = pc.field("klass").isin([klass for klass in KLASSES if is_right(klass)])
+    answered = rows.select(("predicted_index", "gold_index"), own & right & is_answered)
+    chosen, gold = (_counts(answered[name]) for name in ("predicted_index", "gold_index"))
     places = range(max((*chosen, *gold), default=-1) + 1)
     n = answered.num_rows
-    unparsed = own.filter(pc.equal(own["outcome"], "unparsed")).slice(0, EXAMPLES).to_pylist()
+    is_unparsed = own & (pc.field("outcome") == "unparsed")
+    unparsed = rows.select(("wording", "item", "text"), is_unparsed, limit=EXAMPLES).to_pylist()
     return TaskAnswers(
         task=task,
         answers=n,
-        chosen=tuple(chosen[place] / n for place in places),
-        gold=tuple(gold[place] / n for place in places),
+        chosen=tuple(chosen.get(place, 0) / n for place in places),
+        gold=tuple(gold.get(place, 0) / n for place in places),
         unparsed=tuple(_example(row) for row in unparsed),
     )
 
@@ -71,7 +71,7 @@ def _example(row: dict[str, Any]) -> Unparsed:
     return Unparsed(row["wording"], row["item"], text[:CHARACTERS], max(0, len(text) - CHARACTERS))
 
 
-def _strings(values: Sequence[str]) -> pa.Array:
-    import pyarrow as pa
+def _counts(places: pa.ChunkedArray) -> dict[int, int]:
+    import pyarrow.compute as pc
 
-    return pa.array(values, pa.string())
+    return {line["values"]: line["counts"] for line in pc.value_counts(places).to_pylist()}

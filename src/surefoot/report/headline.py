@@ -11,6 +11,7 @@ from statistics import NormalDist
 from surefoot.probes.phrasing_summary import Guard, PhrasingSummary, Spread, TaskSummary
 from surefoot.report.classes import is_right
 from surefoot.report.numbers import count, percent
+from surefoot.stats.holm import holm
 
 LEVEL = 0.05
 
@@ -26,7 +27,7 @@ class Reach:
     noise_range: float
     sd: float
     noise_sd: float
-    beyond_noise: int  # tasks whose spread is more than item noise, Bonferroni over the tasks
+    beyond_noise: int  # tasks whose spread is more than item noise, Holm's correction over the tasks
 
 
 def reach(tasks: Sequence[TaskSummary]) -> Reach | None:
@@ -43,7 +44,7 @@ def reach(tasks: Sequence[TaskSummary]) -> Reach | None:
         noise_range=_mean([noise_range(task, spread) for task, spread in found]),
         sd=_mean([spread.sd.value for spread in spreads]),
         noise_sd=_mean([spread.noise_sd for spread in spreads]),
-        beyond_noise=sum(spread.p_value * len(spreads) < LEVEL for spread in spreads),
+        beyond_noise=sum(p < LEVEL for p in holm([spread.p_value for spread in spreads])),
     )
 
 

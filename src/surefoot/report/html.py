@@ -1,8 +1,9 @@
-"""One self-contained HTML file from a run, and the fragment that a notebook shows."""
+"""One self-contained HTML file from a run, the fragment that a notebook shows, and the same for a terminal."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,32 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 from surefoot.errors import BadInput, OutOfSpace
 from surefoot.probes.first_prompts import FirstPrompt
-from surefoot.probes.phrasing_summary import PhrasingSummary, TaskSummary
-from surefoot.report import headline as words
-from surefoot.report import phrasing
-from surefoot.report.answers import TaskAnswers, answers_of
+from surefoot.probes.summary import Summary
 from surefoot.report.page import Section, page, render
+from surefoot.report.record import command_of, tree
+from surefoot.report.views import Evidence, view_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from rich.console import Group
 
     from surefoot.probes.class_comparison import ClassComparison
+    from surefoot.runs.source import Rows
 
 
 def write_report(
     path: str | Path,
-    summary: PhrasingSummary,
+    summary: Summary,
     *,
     record: Mapping[str, Any],
     first_prompts: Sequence[FirstPrompt] = (),
-    rows: pa.Table | None = None,
+    rows: Rows | pa.Table | None = None,
     comparison: ClassComparison | None = None,
 ) -> Path:
-    """Write the report of a phrasing run into one HTML file that opens without network; returns its path.
+    """Write the report of a run into one HTML file that opens without network; returns its path.
 
-    `record` is the content of `run.json`. `rows` (columns of `ROW_SCHEMA`) adds where the chosen options stood and
-    examples of unparsed answers. `comparison` (`compare_classes`) sets two classes side by side with intervals;
-    without it observed and unobserved wordings, or the first two classes of right ones, stand there without.
+    `record` is the content of `run.json`. `rows` adds what the summary does not hold: of the phrasing probe, where the
+    chosen options stood and examples of unparsed answers. `comparison` (`compare_classes`) sets two classes of a
+    phrasing run side by side with intervals; without it observed and unobserved wordings, or the first two classes of
+    right ones, stand there without.
 
     The same input gives the same bytes. The file takes its name only when it is finished. Raises `BadInput` for a
     path that cannot be written, `OutOfSpace` for a full disk.
@@ -46,53 +49,52 @@ def write_report(
 
 
 def report_html(
-    summary: PhrasingSummary,
+    summary: Summary,
     *,
     record: Mapping[str, Any],
     first_prompts: Sequence[FirstPrompt] = (),
-    rows: pa.Table | None = None,
+    rows: Rows | pa.Table | None = None,
     comparison: ClassComparison | None = None,
 ) -> str:
     """The report as a string; see `write_report`."""
-    title = f"{summary.model}: phrasing probe"
-    found = _answers(rows, summary)
-    tasks = summary.tasks
-    sections = [
-        phrasing.spread(tasks),
-        phrasing.class_means(tasks, summary.classes),
-        phrasing.guard(summary),
-        _two_classes(tasks, comparison),
-        phrasing.flips(tasks),
-        phrasing.variance(tasks),
-        phrasing.answers(found) if found else None,
-        phrasing.wordings(tasks, first_prompts),
-        phrasing.noise(summary.noise, summary.rows),
-        phrasing.settings(record),
-        phrasing.how_to_read(),
-    ]
-    return page(title, phrasing.headline(summary), [section for section in sections if section is not None])
+    view = view_of(summary)
+    evidence = Evidence(record, first_prompts, None if rows is None else _rows(rows), comparison)
+    title = f"{summary.model}: {summary.probe} probe"
+    sections = [*view.sections(summary, evidence), settings_section(record)]
+    return page(title, view.head(summary), sections, view.STYLES)
 
 
-def summary_html(summary: PhrasingSummary) -> str:
-    """A small HTML fragment for notebooks: the headline and one line a task. Escaped; it brings no style sheet."""
-    return str(
-        render(
-            "fragment.jinja",
-            summary=summary,
-            reach=words.reach(summary.tasks),
-            measure=words.measure(summary.tasks),
-            warnings=words.warnings(summary),
-        )
-    )
+def settings_section(record: Mapping[str, Any]) -> Section:
+    """Everything the run wrote down about itself, and the command that repeats it."""
+    command = command_of(record)
+    entries = tree({name: value for name, value in record.items() if not (command and name == "argv")})
+    return Section("settings", "Settings and versions", render("settings.jinja", command=command, entries=entries))
 
 
-def _answers(rows: pa.Table | None, summary: PhrasingSummary) -> tuple[TaskAnswers, ...]:
-    return () if rows is None else answers_of(rows, summary.model, [task.task for task in summary.tasks])
+def summary_html(summary: Summary) -> str:
+    """A small HTML fragment for notebooks: the finding and its tables. Escaped; it brings no style sheet."""
+    return str(view_of(summary).fragment(summary))
 
 
-def _two_classes(tasks: Sequence[TaskSummary], comparison: ClassComparison | None) -> Section | None:
-    pair = (comparison.left, comparison.right) if comparison else phrasing.right_pair(tasks)
-    return phrasing.two_classes(tasks, *pair, comparison) if pair else None
+def summary_table(summary: Summary) -> Group:
+    """The finding and its tables, for a rich console."""
+    return view_of(summary).terminal(summary)
+
+
+def summary_text(summary: Summary, width: int = 110) -> str:
+    """The same as plain text without colours, for files and pipes."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    console = Console(file=file, width=width, color_system=None, force_terminal=False, emoji=False)
+    console.print(summary_table(summary))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def _rows(rows: Rows | pa.Table) -> Rows:
+    from surefoot.runs.source import Rows
+
+    return Rows.of(rows)
 
 
 def write_text(path: str | Path, text: str) -> Path:

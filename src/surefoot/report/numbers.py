@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 
-from surefoot.probes.phrasing_summary import Interval
+from surefoot.stats.intervals import Interval
 
 NOTHING = "–"
 
 
 def percent(value: float | None) -> str:
-    """A share of 1 as a percentage with one decimal: `0.4125` is `41.2%`; NaN and None are a dash."""
-    return NOTHING if value is None or math.isnan(value) else f"{_unsigned_zero(100 * value):.1f}%"
+    """A share of 1 as a percentage with one decimal: `0.4125` is `41.2 %`; NaN and None are a dash."""
+    return NOTHING if value is None or math.isnan(value) else f"{_unsigned_zero(100 * value):.1f} %"
 
 
 def points(value: float | None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from surefoot.probes.first_prompts import FirstPrompt
 from surefoot.probes.phrasing_summary import ClassScore, NoiseFloor, PhrasingSummary, TaskSummary, WordingScore
@@ -13,7 +13,6 @@ from surefoot.report.classes import MEANING, is_right, rank
 from surefoot.report.flipmap import best_first, flip_map, items_each
 from surefoot.report.page import Section, render
 from surefoot.report.prompts import prompt_views
-from surefoot.report.record import command_of, tree
 from surefoot.report.strip import band, lanes
 
 if TYPE_CHECKING:
@@ -126,14 +125,6 @@ def answers(found: Sequence[TaskAnswers]) -> Section:
 def noise(floor: NoiseFloor, rows: int) -> Section:
     """How many answers changed when the same cells were computed in another batch shape."""
     return Section("noise", "Noise floor of the machine", render("noise.jinja", floor=floor, rows=rows))
-
-
-def settings(record: Mapping[str, Any]) -> Section:
-    """Everything the run wrote down about itself, and the command that repeats it."""
-    command = command_of(record)
-    entries = tree({name: value for name, value in record.items() if not (command and name == "argv")})
-    body = render("settings.jinja", command=command, entries=entries)
-    return Section("settings", "Settings and versions", body)
 
 
 def how_to_read() -> Section:

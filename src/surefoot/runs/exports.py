@@ -13,8 +13,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from surefoot.errors import BadInput, nearest
+from surefoot.runs.derived import Joined, joined
 from surefoot.runs.folder import Folder, split
-from surefoot.runs.read import RUN_SCHEMA, dataset_of, name_damage
+from surefoot.runs.read import dataset_of, name_damage
 from surefoot.runs.record import load_record
 
 _BATCH = 4096  # rows in memory at a time
@@ -24,8 +25,9 @@ def export(run_path: str | os.PathLike[str], to: str | os.PathLike[str], format:
     """Write a run's rows, with the column `run`, to one file, and give their number.
 
     `format` is `parquet`, `csv` or `jsonl`; None takes it from the ending of `to`. In CSV every text is quoted, so that
-    line breaks, quotes and the difference between an empty text (`""`) and none (nothing) survive; `option_scores` is a
-    JSON list there. JSON has no infinities, so they are the texts `"Infinity"`, `"-Infinity"` and `"NaN"`.
+    line breaks, quotes and the difference between an empty text (`""`) and none (nothing) survive; a list is a JSON
+    list there. JSON has no infinities, so they are the texts `"Infinity"`, `"-Infinity"` and `"NaN"`. Columns that were
+    derived afterwards (`surefoot.runs.derived`) stand behind the run's own.
     The file appears whole or not at all. Raises `BadInput`, `OutOfSpace`. Cost: streams; memory does not grow.
     """
     folder, name = split(to)
@@ -39,7 +41,7 @@ def export(run_path: str | os.PathLike[str], to: str | os.PathLike[str], format:
     folder.make()
     with folder.create(name) as file:
         try:
-            write(_gather(dataset.to_batches(batch_size=_BATCH)), file)
+            write(joined(source, dataset.schema, _gather(dataset.to_batches(batch_size=_BATCH))), file)
         except (pa.ArrowException, OSError):
             name_damage([source])
             raise
@@ -58,24 +60,28 @@ def _gather(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.concat_batches(held)
 
 
-def _write_parquet(batches: Iterator[pa.RecordBatch], file: IO[bytes]) -> None:
-    with pq.ParquetWriter(file, RUN_SCHEMA, compression="zstd") as writer:
-        for batch in batches:
+def _write_parquet(rows: Joined, file: IO[bytes]) -> None:
+    with pq.ParquetWriter(file, rows.schema, compression="zstd") as writer:
+        for batch in rows.batches:
             writer.write_batch(batch)
 
 
-def _write_csv(batches: Iterator[pa.RecordBatch], file: IO[bytes]) -> None:
-    place = RUN_SCHEMA.get_field_index("option_scores")
-    schema = RUN_SCHEMA.set(place, pa.field("option_scores", pa.string()))
+def _write_csv(rows: Joined, file: IO[bytes]) -> None:
+    lists = [pa.types.is_list(field.type) for field in rows.schema]
+    fields = [pa.field(f.name, pa.string()) if is_list else f for f, is_list in zip(rows.schema, lists, strict=True)]
+    schema = pa.schema(fields)
     with pa_csv.CSVWriter(file, schema) as writer:
-        for batch in batches:
-            scores = [None if v is None else json.dumps(_plain(v)) for v in batch.column(place).to_pylist()]
-            columns = [*batch.columns[:place], pa.array(scores, pa.string()), *batch.columns[place + 1 :]]
+        for batch in rows.batches:
+            columns = [_as_json(c) if is_list else c for c, is_list in zip(batch.columns, lists, strict=True)]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
 
-def _write_jsonl(batches: Iterator[pa.RecordBatch], file: IO[bytes]) -> None:
-    for batch in batches:
+def _as_json(column: pa.Array) -> pa.Array:
+    return pa.array([None if v is None else json.dumps(_plain(v)) for v in column.to_pylist()], pa.string())
+
+
+def _write_jsonl(rows: Joined, file: IO[bytes]) -> None:
+    for batch in rows.batches:
         for row in batch.to_pylist():
             line = json.dumps({key: _plain(value) for key, value in row.items()}, ensure_ascii=False, allow_nan=False)
             file.write(line.encode() + b"\n")
@@ -89,7 +95,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-_WRITERS: Mapping[str, Callable[[Iterator[pa.RecordBatch], IO[bytes]], None]] = {
+_WRITERS: Mapping[str, Callable[[Joined, IO[bytes]], None]] = {
     "parquet": _write_parquet,
     "csv": _write_csv,
     "jsonl": _write_jsonl,

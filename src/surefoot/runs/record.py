@@ -7,15 +7,20 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surefoot.errors import BadInput
 from surefoot.runs.folder import Folder
+from surefoot.runs.rows import ROW_SCHEMA, schema_from_json, schema_to_json
 from surefoot.runs.settings import RunSettings, refuse_other
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCHEMA_VERSION = 1
 RECORD = "run.json"
@@ -34,6 +39,7 @@ def new_record(settings: RunSettings) -> dict[str, Any]:
         "identity": settings.identity,
         "determinants": settings.determinants,
         "probe": settings.probe,
+        "settings": dict(settings.settings),
         "suite": settings.suite,
         "arguments": dict(settings.arguments),
         "model": asdict(settings.model),
@@ -41,6 +47,7 @@ def new_record(settings: RunSettings) -> dict[str, Any]:
             task.name: {"hash": task.hash, "items": task.items, "wordings": task.wordings} for task in settings.tasks
         },
         "seeds": {"seed": settings.seed},
+        **({} if settings.schema is None else {"columns": schema_to_json(settings.schema)}),
         **session(),
         "finished": None,
         "resumed": [],
@@ -94,6 +101,16 @@ def load_record(folder: Folder) -> dict[str, Any]:
             f"{SCHEMA_VERSION}); upgrade with `pip install --upgrade surefoot`."
         )
     return record
+
+
+def schema_of(record: Mapping[str, Any]) -> pa.Schema:
+    """The columns of the run's rows: the record's own, or `ROW_SCHEMA` where it names none."""
+    return schema_from_json(record["columns"]) if "columns" in record else ROW_SCHEMA
+
+
+def working_folder(folder: Folder) -> str | None:
+    """This process's working folder as seen from a local run folder, so that relative paths can be found again."""
+    return os.path.relpath(os.getcwd(), folder.root) if folder.is_local else None
 
 
 def read_summary(path: str | os.PathLike[str]) -> dict[str, Any] | None:

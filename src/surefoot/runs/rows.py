@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import pyarrow as pa
+
+from surefoot.errors import BadInput
 
 Outcome = Literal["right", "wrong", "unparsed"]
 
@@ -30,6 +33,31 @@ ROW_SCHEMA = pa.schema(
         pa.field("prompt_tokens", pa.int32()),
     ]
 )
-"""Columns of every Parquet shard. A cell is named by (model, task, wording, item, recheck); no cell occurs twice."""
+"""Columns of a shard where a probe keeps answers alone; a probe may have a schema of its own that holds `CELL`.
+
+A cell is named by (model, task, wording, item, recheck); no cell occurs twice."""
 
 CELL = ("model", "task", "wording", "item", "recheck")
+
+
+def schema_to_json(schema: pa.Schema) -> list[dict[str, Any]]:
+    """The columns as plain JSON, for a run's record."""
+    return [{"name": field.name, "type": _type_name(field.type), "nullable": field.nullable} for field in schema]
+
+
+def schema_from_json(columns: Sequence[Mapping[str, Any]]) -> pa.Schema:
+    """The schema that `schema_to_json` wrote down. A type that is none of Arrow's plain ones is `BadInput`."""
+    return pa.schema([pa.field(c["name"], _type_of(c["type"]), nullable=c["nullable"]) for c in columns])
+
+
+def _type_name(type: pa.DataType) -> str:
+    return f"list of {_type_name(type.value_type)}" if pa.types.is_list(type) else str(type)
+
+
+def _type_of(name: str) -> pa.DataType:
+    if name.startswith("list of "):
+        return pa.list_(_type_of(name.removeprefix("list of ")))
+    try:
+        return pa.type_for_alias(name)
+    except ValueError:
+        raise BadInput(f'A column of the run has the type "{name}", which this version cannot read.') from None

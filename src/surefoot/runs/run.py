@@ -42,12 +42,13 @@ class Run:
     def __init__(self, folder: Folder, settings: RunSettings, held: lock.Lock) -> None:
         self._folder, self.settings, self._lock = folder, settings, held
         found = _agreed_record(folder, settings)
-        self._record = found or record.new_record(settings)
+        self._record = found or _fresh_record(folder, settings)
         if found is None:
             record.write_json(folder, record.RECORD, self._record)
         self._is_noted = found is None
         self.damaged: list[str] = []
         """A sentence for each shard that was set aside when the run was opened."""
+        self._schema = record.schema_of(self._record)
         self._cells: Cells | None = None
         self._sizes: dict[Shard, int] = {}
         self._next = 1
@@ -93,13 +94,13 @@ class Run:
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store the rows as one shard: all of them or, when this raises or the process dies, none.
 
-        Keys that a row leaves out are null. Raises `BadInput` for a row that does not fit `ROW_SCHEMA` or whose cell is
-        stored already, `OutOfSpace`, `RunInUse` (the lease of a remote folder was lost).
+        Keys that a row leaves out are null. Raises `BadInput` for a row that does not fit the run's columns or whose
+        cell is stored already, `OutOfSpace`, `RunInUse` (the lease of a remote folder was lost).
         Cost: one small file and, on a local disk, three flushes to it; append some dozens of rows at a time.
         """
         if not rows:
             return
-        table = shards.table_of(rows)
+        table = shards.table_of(rows, self._schema)
         _refuse_doubles(rows, self.done())
         self._begin()
         shard = Shard(self._next, self._next)
@@ -112,23 +113,30 @@ class Run:
             self._cells = None  # an interrupt may have come before or after the shard got its name: look again
             raise
 
+    def compact(self) -> None:
+        """Merge many small shards into few. Raises `SurefootError` if a shard turns out to be damaged, `OutOfSpace`."""
+        self._lock.check()
+        stored = len(self.done())
+        if len(self._sizes) <= _FEW_SHARDS:
+            return
+        with suppress(shards.DamagedShard):  # the scan names it and sets it aside
+            shards.merge_shards(self._folder, self._sizes, self._schema)
+        if len(self._scan()) < stored:
+            raise SurefootError(f"{self.damaged[-1]} Give the same command again to go on.")
+
     def finish(self, summary: Mapping[str, Any] | None = None, *, compact: bool = True) -> None:
         """Store the summary and, last of all, the marker. `compact` first merges many small shards into few.
 
         May be called again, on a finished run too; the newest summary counts. Raises `OutOfSpace`; the rows stay.
-        Raises `SurefootError` if a shard turns out to be damaged while shards are merged.
+        Raises what `compact` raises.
         """
-        content = None if summary is None else json.loads(json.dumps(dict(summary)))
+        content = None if summary is None else json.dumps(dict(summary), ensure_ascii=False, indent=2).encode()
         self._lock.check()
-        stored = len(self.done())
-        if compact and len(self._sizes) > _FEW_SHARDS:
-            with suppress(shards.DamagedShard):  # the scan names it and sets it aside
-                shards.merge_shards(self._folder, self._sizes)
-            if len(self._scan()) < stored:
-                raise SurefootError(f"{self.damaged[-1]} Give the same command again to go on.")
+        if compact:
+            self.compact()
         if content is not None:
-            record.write_json(self._folder, record.SUMMARY, content)
-        self._record = {**self._record, "finished": record.now()}
+            self._folder.write(record.SUMMARY, content + b"\n")
+        self._record = {**self._record, "settings": dict(self.settings.settings), "finished": record.now()}
         record.write_json(self._folder, record.RECORD, self._record)
         marker = {"finished": self._record["finished"], "rows": len(self.done())}
         record.write_json(self._folder, record.DONE, marker)
@@ -174,7 +182,7 @@ class Run:
         cells, sizes, damaged = Cells(), {}, False
         for shard in found.live:
             try:
-                table = shards.read_shard(self._folder, shard)
+                table = shards.read_shard(self._folder, shard, self._schema)
                 if not shards.add_cells(table, cells):
                     raise shards.DamagedShard("it has rows a second time")
                 sizes[shard] = table.num_rows
@@ -198,6 +206,10 @@ class Run:
         )
         logging.getLogger("surefoot.runs").warning(sentence)
         self.damaged.append(sentence)
+
+
+def _fresh_record(folder: Folder, settings: RunSettings) -> dict[str, Any]:
+    return {**record.new_record(settings), "working_folder": record.working_folder(folder)}
 
 
 def _agreed_record(folder: Folder, settings: RunSettings) -> dict[str, Any] | None:

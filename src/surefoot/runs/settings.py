@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surefoot.errors import BadInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _NAMED_DIFFERENCES = 3
 
@@ -43,7 +46,8 @@ class RunSettings:
 
     `suite` is what was asked for with `--task`, and `arguments` all of the call as passed; both are kept for the
     reader, as is the model's device, and change nothing in the rows. `options` is for what else determines them, by
-    name: the truncation rule, the share that is computed twice. Values must be plain JSON.
+    name: the truncation rule, the share that is computed twice. `settings` are all the probe's own, from which it is
+    built again to read the rows. Values must be plain JSON. `schema` are the columns of the rows, `ROW_SCHEMA` if None.
     """
 
     probe: str
@@ -56,6 +60,8 @@ class RunSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     suite: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    schema: pa.Schema | None = None
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks]
@@ -64,7 +70,7 @@ class RunSettings:
             raise BadInput(
                 f'The task "{twice}" is given twice; rows are told apart by the task\'s name, so rename one.'
             )
-        for name in ("options", "arguments"):
+        for name in ("options", "arguments", "settings"):
             try:
                 json.dumps(getattr(self, name), allow_nan=False)
             except (TypeError, ValueError) as error:

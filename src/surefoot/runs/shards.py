@@ -22,6 +22,7 @@ from surefoot.runs.rows import CELL, ROW_SCHEMA
 ROWS = "rows"
 DAMAGED = "damaged"
 MERGED_ROWS = 20_000  # a merged shard is built in memory, so it has an upper size
+MERGED_BYTES = 1 << 24
 _OUTCOMES = ("right", "wrong", "unparsed")
 _NAME = re.compile(r"(\d{6,})(?:-(\d{6,}))?\.parquet")
 
@@ -69,16 +70,17 @@ def live_shards(folder: Folder) -> tuple[Shard, ...]:
     return shards_of(names).live
 
 
-def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """The rows as a table of `ROW_SCHEMA`. Raises `BadInput` for a row that does not fit, naming the column."""
+def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = ROW_SCHEMA) -> pa.Table:
+    """The rows as a table of the schema. Raises `BadInput` for a row that does not fit, naming the column."""
+    names = frozenset(schema.names)
     for row in rows:
-        unknown = next((key for key in row if key not in ROW_SCHEMA.names), None)
+        unknown = next((key for key in row if key not in names), None)
         if unknown is not None:
-            raise BadInput(f'A row has no column "{unknown}".{nearest(unknown, ROW_SCHEMA.names)}')
-        if row.get("outcome") not in _OUTCOMES:
+            raise BadInput(f'A row has no column "{unknown}".{nearest(unknown, names)}')
+        if "outcome" in names and row.get("outcome") not in _OUTCOMES:
             raise BadInput(f'"{row.get("outcome")}" is not an outcome; a row says one of {", ".join(_OUTCOMES)}.')
-    columns = [_column(field, [row.get(field.name) for row in rows]) for field in ROW_SCHEMA]
-    return pa.Table.from_arrays(columns, schema=ROW_SCHEMA)
+    columns = [_column(field, [row.get(field.name) for row in rows]) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def write_shard(folder: Folder, shard: Shard, table: pa.Table) -> None:
@@ -88,7 +90,7 @@ def write_shard(folder: Folder, shard: Shard, table: pa.Table) -> None:
     folder.write(shard.name, sink.getvalue())
 
 
-def read_shard(folder: Folder, shard: Shard) -> pa.Table:
+def read_shard(folder: Folder, shard: Shard, schema: pa.Schema = ROW_SCHEMA) -> pa.Table:
     """The shard's table, every page checked. Raises `DamagedShard` if the file is not what was written.
 
     Errors of the disk or the network are passed on as they are: an intact shard is never taken for a damaged one
@@ -97,7 +99,7 @@ def read_shard(folder: Folder, shard: Shard) -> pa.Table:
     data = folder.read(shard.name)
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        if not file.schema_arrow.equals(ROW_SCHEMA):
+        if not file.schema_arrow.equals(schema):
             raise DamagedShard("it has other columns than a row")
         return file.read()
     except (pa.ArrowException, OSError, ValueError) as error:  # pyarrow reports broken pages as OSError
@@ -128,22 +130,26 @@ def set_aside(folder: Folder, shard: Shard) -> str:
     return f"{DAMAGED}/{name}"
 
 
-def merge_shards(folder: Folder, sizes: Mapping[Shard, int]) -> None:
-    """Merge neighbouring shards, up to `MERGED_ROWS` rows each. `sizes` has the rows of every live shard.
+def merge_shards(folder: Folder, sizes: Mapping[Shard, int], schema: pa.Schema = ROW_SCHEMA) -> None:
+    """Merge neighbouring shards, up to `MERGED_ROWS` rows and about `MERGED_BYTES` each.
+
+    `sizes` has the rows of every live shard.
 
     A merged shard's name covers those of its sources, so from the moment that it is stored they are not read any more.
     They are removed by the next scan of the run, which first checks every page of the merged shard.
     """
-    for group in _groups(sizes):
+    first = read_shard(folder, min(sizes), schema)
+    most = min(MERGED_ROWS, MERGED_BYTES * first.num_rows // max(1, first.nbytes))
+    for group in _groups(sizes, most):
         merged = Shard(group[0].first, group[-1].last)
-        write_shard(folder, merged, pa.concat_tables(read_shard(folder, shard) for shard in group))
+        write_shard(folder, merged, pa.concat_tables(read_shard(folder, shard, schema) for shard in group))
 
 
-def _groups(sizes: Mapping[Shard, int]) -> Iterator[list[Shard]]:
+def _groups(sizes: Mapping[Shard, int], most: int) -> Iterator[list[Shard]]:
     group: list[Shard] = []
     total = 0
     for shard in sorted(sizes):
-        if group and total + sizes[shard] > MERGED_ROWS:
+        if group and total + sizes[shard] > most:
             if len(group) > 1:
                 yield group
             group, total = [], 0

@@ -5,13 +5,15 @@ Matrices are items x wordings, float; NaN is a cell that was not computed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from zlib import crc32
 
 import numpy as np
 
 from surefoot.errors import BadInput
 from surefoot.stats.intervals import Floats, Interval, basic_interval, percentile_interval
+
+CHUNK = 1 << 17  # weights that are held at a time
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -24,6 +26,16 @@ def item_weights(items: int, resamples: int, rng: np.random.Generator) -> Floats
     if items < 1 or resamples < 1:
         raise BadInput(f"A bootstrap of {items} items with {resamples} resamples is empty; both must be at least 1.")
     return rng.multinomial(items, np.full(items, 1 / items), size=resamples).astype(np.float64)
+
+
+def weight_chunks(items: int, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """The rows of `item_weights`, the same for the same generator, about a megabyte of them at a time.
+
+    So what is computed from a resample can be kept and its weights dropped: memory does not grow with the items.
+    """
+    size = max(1, CHUNK // max(1, items))
+    for start in range(0, resamples, size):
+        yield item_weights(items, min(size, resamples - start), rng)
 
 
 def column_means(matrix: Floats) -> Floats:
@@ -41,6 +53,17 @@ def column_draws(matrix: Floats, weights: Floats) -> Floats:
     present = np.isfinite(matrix)
     with np.errstate(invalid="ignore"):
         return np.asarray((weights @ np.where(present, matrix, 0)) / (weights @ present), dtype=np.float64)
+
+
+def resampled_column_means(matrix: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+    """`column_draws` without ever holding all weights: resamples x wordings."""
+    return np.concatenate([column_draws(matrix, w) for w in weight_chunks(matrix.shape[0], resamples, rng)])
+
+
+def resampled_means(values: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+    """The mean of the values in every resample of them; none of them may be missing."""
+    chunks = weight_chunks(values.size, resamples, rng)
+    return np.concatenate([weights @ values / values.size for weights in chunks])
 
 
 def mean_over(values: Floats) -> Floats:
@@ -76,8 +99,7 @@ def bootstrap_mean(values: Sequence[float], resamples: int = 2000, seed: int = 0
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0 or not np.isfinite(array).all():
         raise BadInput("A bootstrap needs at least one value and no NaN; leave missing units out and say so.")
-    draws = item_weights(array.size, resamples, generator(seed)) @ array / array.size
-    return percentile_interval(float(array.mean()), draws)
+    return percentile_interval(float(array.mean()), resampled_means(array, resamples, generator(seed)))
 
 
 def paired_bootstrap(left: Sequence[float], right: Sequence[float], resamples: int = 2000, seed: int = 0) -> Interval:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from surefoot.errors import BadInput
-from surefoot.stats.bootstrap import item_weights
+from surefoot.stats.bootstrap import weight_chunks
 from surefoot.stats.intervals import Floats, Interval, basic_interval
 
 
@@ -59,7 +59,7 @@ def variance_split(
     member = _membership([frame for frame, keep in zip(frames, kept_wordings, strict=True) if keep])
     components = _components(y, np.ones((1, n)), member)
     positive = np.maximum(components[0], 0)
-    draws = _shares(_components(y, item_weights(n, resamples, rng), member))
+    draws = _shares(np.concatenate([_components(y, weights, member) for weights in weight_chunks(n, resamples, rng)]))
     estimate = _shares(components)[0]
     names = ("wording", "item", "residual") if member is None else ("frame", "wording", "item", "residual")
     shares = {

@@ -1,8 +1,7 @@
-"""The finding as tables for a terminal."""
+"""The phrasing probe's finding as tables for a terminal."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from surefoot.probes.phrasing_summary import ClassScore, PhrasingSummary, TaskSummary
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 SHORT = 60
 
 
-def summary_table(summary: PhrasingSummary) -> Group:
+def terminal(summary: PhrasingSummary) -> Group:
     """The headline, the spread of each task and the class means, for a rich console."""
     from rich.console import Group
     from rich.text import Text
@@ -37,16 +36,6 @@ def summary_table(summary: PhrasingSummary) -> Group:
         verdict,
         *notes,
     )
-
-
-def summary_text(summary: PhrasingSummary, width: int = 110) -> str:
-    """The same as plain text without colours, for files and pipes."""
-    from rich.console import Console
-
-    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, emoji=False)
-    console.print(summary_table(summary))
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
 def sentence(summary: PhrasingSummary) -> str:
@@ -118,7 +107,7 @@ def _extremes(summary: PhrasingSummary) -> list[Text]:
     for name, wording in (("worst", spread.worst), ("best", spread.best)):
         text = " ".join(wording.text.split())
         short = text if len(text) <= SHORT else text[: SHORT - 1] + "…"
-        lines.append(f"  {name:5} {percent(wording.accuracy.value):>6}  {wording.id}: {short}")
+        lines.append(f"  {name:5} {percent(wording.accuracy.value):>7}  {wording.id}: {short}")
     return [Text(visible(line), overflow="fold") for line in lines]
 
 
