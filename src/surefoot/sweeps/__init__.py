@@ -1,0 +1,79 @@
+"""Sweeps: the phrasing probe over several models or prompts, with one report.
+
+`closer-look` sets the classes of wordings beside each other (is it the wording, or what it asks?), `scaling` goes over
+models from small to large, `shots` over numbers of worked examples. Each arm is an ordinary run in a folder of its own,
+so a sweep goes on after an interruption as its runs do.
+
+Source: Sun, Shaib & Wallace 2024 (arXiv:2306.11270), the experiments behind sections 4.1 to 4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from surefoot.probes.class_comparison import compare_classes
+from surefoot.sweeps.arms import SWEEPS, Arm, arms_of
+from surefoot.sweeps.result import ArmFinding, Sweep
+
+if TYPE_CHECKING:
+    from surefoot.models.base import LanguageModel
+    from surefoot.tasks.task import Task
+
+__all__ = ["SWEEPS", "Sweep", "sweep"]
+
+
+def sweep(
+    name: str,
+    models: Sequence[str],
+    task: str | Sequence[Task] = "demo",
+    *,
+    out: str,
+    shots: Sequence[int] = (0, 1),
+    limit: int | None = None,
+    seed: int = 0,
+    classes: tuple[str, str] = ("observed", "unobserved"),
+    watch: Callable[[str], None] | None = None,
+    **settings: Any,
+) -> Sweep:
+    """Run the phrasing probe for every arm and put the findings together.
+
+    `name`: one of `SWEEPS`. `models`: what `load` takes. `out`: a folder; each arm's run is in it. `classes`: the two
+    classes of wordings whose gap is shown. `watch` is told the label of each arm as it begins; `settings` are the
+    phrasing probe's.
+
+    Raises `BadInput` for a sweep that varies nothing, and whatever `load` and the probe refuse.
+    """
+    from surefoot.models.load import load
+    from surefoot.probes import probe
+    from surefoot.tasks.loading import tasks_of
+
+    found: list[ArmFinding] = []
+    loaded: tuple[str, LanguageModel] | None = None
+    for arm in arms_of(name, models, shots):
+        if watch is not None:
+            watch(arm.label)
+        if loaded is None or loaded[0] != arm.model:
+            loaded = (arm.model, load(arm.model))
+        folder = f"{out.rstrip('/')}/{_folder(arm.label)}"
+        reading = probe("phrasing", loaded[1], task, limit=limit, shots=arm.shots, seed=seed, out=folder, **settings)
+        tasks = tasks_of(task, limit=limit, shots=arm.shots, seed=seed)
+        found.append(_finding(arm, loaded[1], reading, tasks, classes, seed))
+    if name == "scaling":
+        found.sort(key=lambda arm: arm.parameters or 0)
+    told = {"sweep": name, "models": list(models), "limit": limit, "seed": seed, **settings}
+    told["task"] = task if isinstance(task, str) else [one.name for one in task]
+    return Sweep(name, *classes, tuple(found), told)
+
+
+def _finding(
+    arm: Arm, model: LanguageModel, reading: Any, tasks: Sequence[Task], classes: tuple[str, str], seed: int
+) -> ArmFinding:
+    has_both = any({*classes} <= {w.klass for w in task.wordings} for task in tasks)
+    gap = compare_classes(reading.rows, tasks, model.name, *classes, seed=seed) if has_both else None
+    parameters = model.card.details.get("parameters")
+    return ArmFinding(arm.label, arm.shots, parameters, reading.summary, gap)
+
+
+def _folder(label: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in label)
