@@ -34,7 +34,7 @@ from surefoot.training.losses import Alignment
 from surefoot.training.objective import AlignmentObjective
 from surefoot.treatments.weights.alignment_data import as_groups, lessons
 
-RULE = Alignment(weight=0.8, positions="first")
+RULE = Alignment(weight=0.8, positions="first", answer="sum")
 
 
 def options() -> argparse.Namespace:

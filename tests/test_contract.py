@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -23,14 +25,12 @@ from surefoot.runs.rows import CELL, ROW_SCHEMA
 from surefoot.settings import build
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
+from surefoot.training.adapters import AdapterSettings, new_adapter
 from surefoot.treatments import treat, undo
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBES = names("probe")
 TREATMENTS = names("treatment")
-SETTINGS = {"system-prompt": ({"text": "Be brief."}, {"text": "Be loud."})}
-"""Two different settings of each treatment."""
-
 EXAMPLES = tuple(Example(str(n), {"input": f"Is {n} odd?"}, ("yes", "no"), (n + 1) % 2) for n in range(6))
 WORDINGS = (
     Instruction("a", "Yes or no?\n{{ input }}\n"),
@@ -38,6 +38,25 @@ WORDINGS = (
     Instruction("n", "Say the wrong one of yes and no.\n{{ input }}\n", "negated"),
 )
 TASK = Task("odd", "binary", EXAMPLES, WORDINGS, fixed_options=True)
+
+PARTS = [Path(mkdtemp(prefix="surefoot-parts-")) / name for name in ("one", "other")]
+QUICK = {"task": TASK, "paraphrases": {"odd": [WORDINGS[:2]]}, "steps": 2, "batch": 1, "tokens": 2}
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "system-prompt": ({"text": "Be brief."}, {"text": "Be loud."}),
+    "soft-align": ({**QUICK, "seed": 1}, {**QUICK, "seed": 2}),
+    "adapter": ({"path": str(PARTS[0])}, {"path": str(PARTS[1])}),
+}
+"""Two different settings of each treatment."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parts() -> Iterator[None]:
+    """Two soft prompts in folders; all tiny models have the same width."""
+    for seed, folder in enumerate(PARTS):
+        new_adapter(tiny.causal(), AdapterSettings(tokens=3), seed).save(folder, "tiny")
+    yield
+    rmtree(PARTS[0].parent)
+
 
 
 class Writer(ScriptedModel):

@@ -63,7 +63,8 @@ def test_the_reference_gets_a_gradient_of_the_divergence_only_without_detach(det
 
 def test_a_group_averages_ce_over_wordings_and_kl_over_paraphrases() -> None:
     three, answer = [logits(k) for k in range(3)], torch.tensor([1, 2, 3])
-    cross, away = group_losses(three, [answer] * 3, (1, 2), Alignment())
+    cross, away = group_losses(three, [answer] * 3, (1, 2), Alignment(answer="sum"))
+    assert float(group_losses(three, [answer] * 3, (1, 2), Alignment())[0]) == pytest.approx(float(cross) / 3)
     assert float(cross) == pytest.approx(np.mean([float(answer_loss(x, answer)) for x in three]))
     expected = np.mean([float(divergence(x, three[0], Alignment())) for x in three[1:]])
     assert float(away) == pytest.approx(expected)

@@ -27,14 +27,15 @@ def structural_copy(model: Any) -> Any:
 class VirtualEmbedding(nn.Module):
     """An embedding table that goes on behind its vocabulary with `prompt`, shape (virtual tokens, width).
 
-    `places` of the last call says which of its tokens were virtual, shape (rows, tokens); layers with a prefix read it.
+    The table may be such a one itself, so that trained parts stack. `places` of the last call says which of its tokens were virtual, shape (rows, tokens); layers with a prefix read it.
     """
 
     def __init__(self, table: nn.Module, prompt: nn.Parameter) -> None:
         super().__init__()
         self.table = table
         self.prompt = prompt
-        self.num_embeddings = int(table.num_embeddings)
+        self.first = int(table.num_embeddings)
+        self.num_embeddings = self.first + len(prompt)
         self.embedding_dim = int(table.embedding_dim)
         self.places = torch.zeros(0, 0, dtype=torch.long)
 
@@ -43,8 +44,8 @@ class VirtualEmbedding(nn.Module):
         return self.table.weight
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        self.places = ids - self.num_embeddings
-        real: torch.Tensor = self.table(ids.clamp(max=self.num_embeddings - 1))
+        self.places = ids - self.first
+        real: torch.Tensor = self.table(ids.masked_fill(self.places >= 0, 0))
         virtual = self.prompt.to(real.dtype)[self.places.clamp(min=0, max=len(self.prompt) - 1)]
         return torch.where((self.places >= 0)[..., None], virtual, real)
 

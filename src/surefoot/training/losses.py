@@ -26,7 +26,8 @@ class Alignment:
     `direction`: `reference` is KL(p_r || p_i), the reference wording's distribution against the paraphrase's;
     `paraphrase` is KL(p_i || p_r). `detach` stops the gradient through p_r, so that paraphrases move and the reference
     stands. `positions`: the `first` answer token, or the mean over `all`. `teacher`: p_r of the model in `training`, or
-    of the untouched `base` model, computed once.
+    of the untouched `base` model, computed once. `answer`: -log p of an answer is the `mean` over its tokens, so that
+    long answers do not outweigh letters, or their `sum`.
     """
 
     weight: float = 0.8
@@ -34,19 +35,22 @@ class Alignment:
     detach: bool = True
     positions: Positions = "all"
     teacher: Literal["training", "base"] = "training"
+    answer: Literal["mean", "sum"] = "mean"
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:
             raise BadInput(f"The weight of the divergence is {self.weight}; give a number from 0 to 1.")
         allowed = (("direction", ("reference", "paraphrase")), ("positions", ("first", "all")))
-        for name, values in (*allowed, ("teacher", ("training", "base"))):
+        for name, values in (*allowed, ("teacher", ("training", "base")), ("answer", ("mean", "sum"))):
             if getattr(self, name) not in values:
                 raise BadInput(f'"{getattr(self, name)}" is not a value of {name}; use {" or ".join(values)}.')
 
 
-def answer_loss(logits: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
-    """-log p(answer): logits of shape (tokens, vocabulary), answer ids of shape (tokens,). A scalar in nats."""
-    return -log_softmax(logits.float(), -1).gather(-1, answer[:, None]).sum()
+def answer_loss(logits: torch.Tensor, answer: torch.Tensor, over: str = "sum") -> torch.Tensor:
+    """-log p(answer): logits of shape (tokens, vocabulary), answer ids of shape (tokens,). A scalar in nats, the sum or
+    mean over tokens."""
+    picked = -log_softmax(logits.float(), -1).gather(-1, answer[:, None])
+    return picked.sum() if over == "sum" else picked.mean()
 
 
 def divergence(paraphrase: torch.Tensor, reference: torch.Tensor, rule: Alignment) -> torch.Tensor:
@@ -72,11 +76,9 @@ def group_losses(
     The first wording is the reference; `teacher` are logits that stand for it. KL is 0 where nothing is aligned. With
     weight 0 KL is reported and gives no gradient, with weight 1 CE.
     """
-    if rule.weight < 1:
-        cross = torch.stack([answer_loss(x, y) for x, y in zip(logits, answers, strict=True)]).mean()
-    else:
-        with torch.no_grad():
-            cross = torch.stack([answer_loss(x, y) for x, y in zip(logits, answers, strict=True)]).mean()
+    with torch.set_grad_enabled(torch.is_grad_enabled() and rule.weight < 1):
+        each = [answer_loss(x, y, rule.answer) for x, y in zip(logits, answers, strict=True)]
+        cross = torch.stack(each).mean()
     if not aligned:
         return cross, cross.new_zeros(())
     target = logits[0] if teacher is None else teacher

@@ -29,7 +29,7 @@ class Adapted(Wrapped):
     wordings and items, task by task, that gradients came from, so that a comparison can leave them out.
     """
 
-    def __init__(self, base: LocalModel, adapter: Adapter, treatment: str, record: Mapping[str, Any]) -> None:
+    def __init__(self, base: LanguageModel, adapter: Adapter, treatment: str, record: Mapping[str, Any]) -> None:
         super().__init__(base, treatment, None, inner=adapter.model)
         self.adapter = adapter
         self.record = dict(record)
@@ -39,31 +39,42 @@ class Adapted(Wrapped):
         return {"tensors": self.fingerprint, "trained_on": self.record.get("trained_on", {})}
 
     def save(self, folder: str | Path) -> Path:
-        """Write the part and its record; `surefoot.load` and, but for all weights, PEFT read them."""
+        """Write the part and its record; `surefoot.load` and, but for all weights, PEFT read them.
+
+        Raises `NotAvailable` for a part that was trained on top of another, which no folder can tell.
+        """
+        local = refuse_stacked(self.base)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        base = self.base.card
+        base = local.card
         spec = str(base.details.get("spec", base.name))
         self.adapter.save(folder, spec)
         about = {
             "treatment": self.treatment,
-            "base": {"spec": spec, "name": base.name, "revision": base.revision, **reads_as(self._local)},
+            "base": {"spec": spec, "name": base.name, "revision": base.revision, **reads_as(local)},
             "tensors": self.fingerprint,
             **self.record,
         }
         (folder / RECORD).write_text(json.dumps(about, ensure_ascii=False, indent=2) + "\n")
         return folder
 
-    @property
-    def _local(self) -> LocalModel:
-        assert isinstance(self.base, LocalModel)
-        return self.base
+
+def refuse_stacked(base: LanguageModel) -> LocalModel:
+    """The model as one that was loaded and not treated, so that a part of it can be kept in a folder."""
+    if isinstance(base, LocalModel):
+        return base
+    raise NotAvailable(
+        f'A part that is trained on top of "{base.name}" cannot be kept in a folder; train it on the untreated model, '
+        "or leave out=... away and use it in this session."
+    )
 
 
 def local_base(model: LanguageModel, treatment: str) -> LocalModel:
     """The model as one whose weights are here and can be trained; others are refused with what to do."""
     if isinstance(model, LocalModel):
         return model
+    if isinstance(model, Adapted) and isinstance(model.inner, LocalModel):
+        return model.inner
     if isinstance(model, Wrapped):
         raise NotAvailable(
             f'"{treatment}" trains a local model as it was loaded and "{model.name}" is treated already; apply '
@@ -92,7 +103,7 @@ def restore(base: LanguageModel, folder: Path) -> Adapted:
     adapter = read_adapter(local, folder)
     adapter.settle()
     kept = {key: value for key, value in record.items() if key not in ("treatment", "base", "tensors")}
-    made = Adapted(local, adapter, str(record.get("treatment", "adapter")), kept)
+    made = Adapted(base, adapter, str(record.get("treatment", "adapter")), kept)
     if "tensors" in record and record["tensors"] != made.fingerprint:
         raise BadInput(f'The tensors in "{folder}" are not those that {RECORD} tells of; the folder is damaged.')
     return made

@@ -24,7 +24,7 @@ from surefoot.training.adapters import AdapterSettings, new_adapter
 from surefoot.training.fit import FitSettings, FitStep, fit
 from surefoot.training.losses import Alignment
 from surefoot.training.objective import AlignmentObjective
-from surefoot.treatments.weights.adapted import Adapted, local_base
+from surefoot.treatments.weights.adapted import Adapted, local_base, refuse_stacked
 from surefoot.treatments.weights.alignment_data import Lesson, Wordings, as_groups, lessons, trained_on
 
 
@@ -84,6 +84,8 @@ class SoftAlign:
     def apply(self, model: LanguageModel, watch: Callable[[FitStep], None] | None = None) -> LanguageModel:
         """The model with the trained part. `watch` is told of each step."""
         base = local_base(model, "soft-align")
+        if self.out is not None:
+            refuse_stacked(model)
         tasks = tasks_of(self.task)
         wordings, told = self.wordings(tasks)
         needed = self.fit.steps * self.fit.batch * self.fit.accumulate
@@ -93,7 +95,7 @@ class SoftAlign:
         folder = None if self.out is None else Path(self.out)
         log = fit(objective, self.fit, out=folder, watch=watch) if adapter.parameters else []
         adapter.settle()
-        treated = Adapted(base, adapter, "soft-align", {**self._record(tasks, found, log), **told})
+        treated = Adapted(model, adapter, "soft-align", {**self._record(tasks, found, log), **told})
         if folder is not None:
             treated.save(folder)
         return treated
