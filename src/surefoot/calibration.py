@@ -42,9 +42,13 @@ class CalibrationLine(NamedTuple):
         return math.isclose(self.reading, self.truth, rel_tol=0, abs_tol=self.tolerance + 1e-12)
 
 
-def calibrate(probe: str) -> tuple[CalibrationLine, ...]:
-    """All calibrations of a probe of the catalogue."""
-    instrument: Any = find("probe", probe).load()
+def calibrate(name: str) -> tuple[CalibrationLine, ...]:
+    """All calibrations of a probe of the catalogue, or of `compare`."""
+    if name == "compare":
+        from surefoot.comparison.calibrations import calibrations
+
+        return tuple(line for case in calibrations() for line in lines_of(case))
+    instrument: Any = find("probe", name).load()
     return tuple(line for case in instrument.calibrations() for line in lines_of(case))
 
 

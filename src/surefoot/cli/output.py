@@ -16,14 +16,19 @@ def report_path(folder: str) -> Path:
 
 
 def print_reading(reading: Any) -> None:
-    from rich.console import Console
-
     from surefoot.report import summary_table
+
+    print_tables(summary_table(reading.summary))
+
+
+def print_tables(group: Any) -> None:
+    """Tables for a rich console; where no terminal listens, wide enough to stay whole."""
+    from rich.console import Console
 
     console = Console(emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, 110)
-    console.print(summary_table(reading.summary))
+    console.print(group)
 
 
 def print_json(value: Any) -> None:

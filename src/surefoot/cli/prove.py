@@ -13,26 +13,37 @@ from surefoot.cli.output import print_json
 
 @app.command()
 def compare(
-    before: Annotated[str, typer.Argument(help="A run folder.")],
-    after: Annotated[str, typer.Argument(help="A run folder of the same tasks and items.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Run folders, finished or not; the first is the baseline.", metavar="RUN RUN...")
+    ],
+    common: Annotated[
+        bool, typer.Option("--common", help="Compare the cells that both runs hold instead of refusing different ones.")
+    ] = False,
+    detect: Annotated[float, typer.Option(help="Difference in points for which the items needed are told.")] = 2.0,
+    out: Annotated[str | None, typer.Option(help="Write the report: an .html or a .json file.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of resampling and permutation.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Two runs on the same items: paired differences with intervals."""
-    from surefoot.comparison import compare as compare_readings
-    from surefoot.probes.stored import read_reading
+    """Runs on the same items: paired differences, intervals, corrected tests, a verdict in words."""
+    from surefoot.cli.output import print_tables
+    from surefoot.comparison import compare_runs
+    from surefoot.report.comparison_terminal import comparison_table
 
-    comparison = compare_readings(read_reading(before), read_reading(after))
+    comparison = compare_runs(runs, common=common, detect=detect, seed=seed)
     if as_json:
         print_json(comparison.to_dict())
     else:
-        typer.echo(str(comparison))
+        print_tables(comparison_table(comparison))
+    if out:
+        typer.echo(f"Report: {comparison.save(out).resolve()}", err=as_json)
 
 
 @app.command()
 def calibrate(
-    name: Annotated[str, typer.Argument(help="The probe, see `surefoot list`.")] = "phrasing", as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="A probe, see `surefoot list`, or compare.")] = "phrasing",
+    as_json: AsJson = False,
 ) -> None:
-    """What the probe reads on models whose behaviour is known, beside the truth. Exit code 1 if a reading is off."""
+    """What an instrument reads where the truth is known, beside the truth. Exit code 1 if a reading is off."""
     from surefoot.calibration import calibrate as run_calibrations
     from surefoot.calibration import calibration_table
 

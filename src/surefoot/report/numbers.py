@@ -17,7 +17,9 @@ def percent(value: float | None) -> str:
 
 def points(value: float | None) -> str:
     """A share of 1 as percentage points without a sign for the unit: `0.0412` is `4.1`."""
-    return NOTHING if value is None or math.isnan(value) else f"{_unsigned_zero(100 * value):.1f}"
+    if value is None or math.isnan(value):
+        return NOTHING
+    return f"{_unsigned_zero(100 * value):.1f}".replace("-", "−")
 
 
 def signed_points(value: float | None) -> str:
