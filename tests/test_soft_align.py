@@ -11,6 +11,7 @@ import pytest
 
 import surefoot
 import tiny
+from command import TASK, Place
 from surefoot.catalogue import find
 from surefoot.errors import BadInput
 from surefoot.settings import build
@@ -24,7 +25,9 @@ TEXTS = ("Say the letter.", "Which letter is it?", "Name the letter.", "Tell me 
 
 
 def wording(k: int, text: str, **more: Any) -> Instruction:
-    return Instruction(f"w{k}", text, frame_template=FRAME, layout="letters-dot", labels="letter", cue="Answer:", **more)
+    return Instruction(
+        f"w{k}", text, frame_template=FRAME, layout="letters-dot", labels="letter", cue="Answer:", **more
+    )
 
 
 def task(items: int = 8, name: str = "letters") -> Task:
@@ -137,3 +140,67 @@ def test_a_task_with_one_wording_is_refused() -> None:
     alone = Task("letters", "multiple_choice", task().examples, task().wordings[:1])
     with pytest.raises(BadInput, match="two"):
         surefoot.treat("soft-align", tiny.causal(), task=alone, steps=1, batch=1)
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+SMALL = [f"--set={text}" for text in ("steps=3", "batch=1", "tokens=2", "save_every=1", "per_wording=1")]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
+    return Place(tmp_path, monkeypatch, capsys)
+
+
+def paraphrases(place: Place) -> str:
+    """A file with a new text for each training wording; no encoder is needed for it."""
+    texts = {"a": "No or yes?\n{{ question }}", "b": "{{ question }}\nAnswer yes or no:", "c": "{{ question }} yes/no?"}
+    place.lines("more.jsonl", [{"of": id, "text": text} for id, text in texts.items()])
+    return "--set=paraphrases=file:more.jsonl"
+
+
+def treat(place: Place, *words: str) -> Any:
+    return place.surefoot("treat", "soft-align", "--model", "model", *TASK, "--out", "steady", *SMALL, *words)
+
+
+def test_the_command_trains_and_the_folder_is_a_model(place: Place) -> None:
+    ended = treat(place, paraphrases(place))
+    assert ended.code == 0, ended.err
+    assert "64 trained values" in ended.out
+    assert "step 3 of 3" in ended.err
+    probed = place.surefoot("probe", "--model", "steady", *TASK, "--out", "after")
+    assert probed.code == 0, probed.err
+    record = json.loads((place.path / "after" / "run.json").read_text())
+    assert record["model"]["name"] == "model + soft-align"
+    (treatment,) = (v for k, v in record["determinants"]["options"].items() if k.startswith("treatment"))
+    assert treatment[1]["trained_on"]
+
+
+def test_the_command_a_second_time_goes_on_from_the_checkpoint(place: Place) -> None:
+    first = treat(place, paraphrases(place))
+    before = (place.path / "steady" / "adapter_model.safetensors").read_bytes()
+    again = treat(place, paraphrases(place))
+    assert (first.code, again.code) == (0, 0)
+    assert (place.path / "steady" / "adapter_model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--set=stepps=3"], 'Did you mean "steps"'),
+        (["--set=steps"], "name=value"),
+        (["--set=mode=XX"], "not a mode"),
+        (["--set=paraphrases=file:none.jsonl"], "none.jsonl"),
+    ],
+)
+def test_bad_words_exit_with_2_and_one_sentence(place: Place, words: list[str], sentence: str) -> None:
+    ended = treat(place, paraphrases(place), *words)
+    assert ended.code == 2
+    assert sentence in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_what_has_nothing_to_train_is_refused(place: Place) -> None:
+    ended = place.surefoot("treat", "system-prompt", "--model", "model", *TASK, "--out", "x")
+    assert ended.code == 2
+    assert "nothing to train" in ended.err

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from surefoot.cli.app import app
-from surefoot.cli.options import Device, Dtype, Format, Model, Truncate, model_from
+from surefoot.cli.options import (
+    Columns,
+    Device,
+    Dtype,
+    Format,
+    Model,
+    Truncate,
+    Wordings,
+    model_from,
+    tasks_from,
+)
 from surefoot.cli.training_progress import TrainingProgress
 from surefoot.errors import BadInput
 
@@ -20,6 +30,8 @@ def treat(
     task: Annotated[
         str, typer.Option(help="What it is trained on: anything that `surefoot probe --task` takes.")
     ] = "demo",
+    wordings: Wordings = None,
+    columns: Columns = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the treatment as name=value; repeatable.")
     ] = None,
@@ -35,7 +47,8 @@ def treat(
     entry = find("treatment", name)
     if "out" not in {member.name for member in members(entry.load())}:
         raise BadInput(f'"{name}" has nothing to train; apply it to a model where that is loaded: --treat {name}:...')
-    treatment = build(entry, {"task": task, **_pairs(settings), "out": out})
+    tasks = tasks_from(task, None, 0, 0, wordings, columns, None)
+    treatment = build(entry, {**_pairs(settings), "task": tasks, "out": out})
     with TrainingProgress() as progress:
         progress.say(f"loading {model}")
         loaded = model_from(model, None, format=format, dtype=dtype, device=device, truncate=truncate)
