@@ -1,0 +1,20 @@
+"""Paraphrases of instructions for training, kept apart from the wordings that are tested."""
+
+from surefoot.paraphrases.file import write_paraphrases
+from surefoot.paraphrases.filters import FILTERS, Filters
+from surefoot.paraphrases.paraphrase import Group, Paraphrased, Rejected, paraphrase_task, source_of
+from surefoot.paraphrases.wordings import Split, proof, split_wordings
+
+__all__ = [
+    "FILTERS",
+    "Filters",
+    "Group",
+    "Paraphrased",
+    "Rejected",
+    "Split",
+    "paraphrase_task",
+    "proof",
+    "source_of",
+    "split_wordings",
+    "write_paraphrases",
+]
