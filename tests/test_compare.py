@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import binomtest
 
 import surefoot
-from compared import coins, made
+from compared import Made, coins, made
 from surefoot.comparison.align import rectangle
 from surefoot.errors import BadInput
 from surefoot.models.scripted import ScriptedModel
@@ -319,6 +319,44 @@ def test_different_probes_folders_that_are_no_run_and_odd_settings_are_refused(t
         surefoot.compare(one, replace(one, rows=pa.concat_tables([one.rows, one.rows])))
     with pytest.raises(BadInput, match="no rows yet"):
         surefoot.compare(one, replace(one, rows=one.rows.slice(0, 0)))
+
+
+# What a model was trained on
+
+
+def trained(matrix: np.ndarray, items: list[str], wordings: list[str]) -> Made:
+    """A run of a model with a treatment that names what it was trained on, as the run record has it."""
+    mark = ["soft-align", {"tensors": "0", "trained_on": {"t": {"items": items, "wordings": wordings}}}]
+    return made(
+        {"t": matrix}, model="b", determinants={"seed": 0, "options": {"treatment 1": mark, "truncate": "error"}}
+    )
+
+
+def test_what_a_model_was_trained_on_is_left_out_and_told() -> None:
+    before, after = coins(9, 4, 0.5, 1), coins(9, 4, 0.5, 2)
+    run = trained(after, ["0", "1", "2"], ["w3", "made-by-rules"])
+    found = surefoot.compare(made({"t": before}, model="a"), run)
+    (change,) = found.tasks
+    assert (change.items, change.wordings) == (6, 3)
+    assert change.mean.difference.value == pytest.approx(after[3:, :3].mean() - before[3:, :3].mean())
+    assert any('"b" was trained on 3 items and 1 wording' in text for text in found.pairs[0].warnings)
+    (whole,) = surefoot.compare(made({"t": before}, model="a"), run, seen=True).tasks
+    assert (whole.items, whole.wordings) == (9, 4)
+
+
+def test_long_lists_of_training_items_are_counted_among_the_settings() -> None:
+    run = trained(coins(9, 4), ["0", "1"], ["w3"])
+    settings = {
+        name: after for name, _, after in surefoot.compare(made({"t": coins(9, 4, 0.5, 3)}), run).pairs[0].settings
+    }
+    assert settings["options.treatment 1"] == "soft-align"
+    assert settings["options.treatment 1.trained_on"] == "2 items and 1 wordings of 1 tasks"
+
+
+def test_runs_that_hold_nothing_new_to_the_model_are_refused() -> None:
+    run = trained(coins(4, 2), ["0", "1", "2", "3"], [])
+    with pytest.raises(BadInput, match=r"All that the two runs share was trained on.*--seen"):
+        surefoot.compare(made({"t": coins(4, 2)}, model="a"), run)
 
 
 # What both runs hold

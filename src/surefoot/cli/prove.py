@@ -19,6 +19,9 @@ def compare(
     common: Annotated[
         bool, typer.Option("--common", help="Compare the cells that both runs hold instead of refusing different ones.")
     ] = False,
+    seen: Annotated[
+        bool, typer.Option("--seen", help="Compare also the items and wordings that a model was trained on.")
+] = False,
     detect: Annotated[float, typer.Option(help="Difference in points for which the items needed are told.")] = 2.0,
     out: Annotated[str | None, typer.Option(help="Write the report: an .html or a .json file.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of resampling and permutation.")] = 0,
@@ -29,7 +32,7 @@ def compare(
     from surefoot.comparison import compare_runs
     from surefoot.report.comparison_terminal import comparison_table
 
-    comparison = compare_runs(runs, common=common, detect=detect, seed=seed)
+    comparison = compare_runs(runs, common=common, seen=seen, detect=detect, seed=seed)
     if as_json:
         print_json(comparison.to_dict())
     else:
@@ -60,12 +63,15 @@ def calibrate(
 def reproduce(
     id: Annotated[str, typer.Argument(help="The reproduction, see `surefoot list`.")],
     data: Annotated[str | None, typer.Option(help="Folder of the published data.")] = None,
+    part: Annotated[str, typer.Option(help="published, or of R0: alignment (in made worlds, no data).")] = "published",
+    seeds: Annotated[int | None, typer.Option(help="Worlds of the part alignment; 5 by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """A published table, recomputed: expected and measured numbers side by side. Exit code 1 if one is off."""
+    """A published table, recomputed, or its method at small scale. Exit code 1 if a number is off or a claim fails."""
     from surefoot.reproductions import reproduce as recompute
+    from surefoot.reproductions.alignment import to_stderr
 
-    result = recompute(id, data)
+    result = recompute(id, data, part=part, seeds=seeds, say=to_stderr)
     if as_json:
         print_json(result.to_dict())
     else:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.comparison.cells import TaskCells
-from surefoot.comparison.sides import Side
+from surefoot.comparison.sides import Seen, Side, seen_in_training
 from surefoot.errors import BadInput
 from surefoot.stats.paired import Paired
 from surefoot.text.instruction import RIGHT
 
 NAMED = 3  # names of each kind in a refusal
+NOTHING = Seen(frozenset(), frozenset())
 
 
 class Aligned(NamedTuple):
@@ -47,8 +48,8 @@ class Alignment(NamedTuple):
     notes: tuple[str, ...]
 
 
-def align(one: Side, other: Side, *, common: bool) -> Alignment:
-    """The cells of both runs, paired.
+def align(one: Side, other: Side, *, common: bool, seen: bool = False) -> Alignment:
+    """The cells of both runs, paired; without items and wordings that a model was trained on, unless `seen`.
 
     Raises `BadInput` where the runs hold different cells or the content of a task has changed, with a list of the
     differences; with `common`, only where nothing is shared or a shared cell has another right answer. Of a task with
@@ -62,8 +63,14 @@ def align(one: Side, other: Side, *, common: bool) -> Alignment:
             "or compare what they share with --common (common=True)."
         )
     shared = [name for name in one.cells.tasks if name in other.cells.tasks]
-    pairs = ((name, one.cells.tasks[name], other.cells.tasks[name]) for name in shared)
-    found = [task for pair in pairs if (task := _aligned(*pair)) is not None]
+    taught = {} if seen else seen_in_training((one, other))
+    triples = ((name, one.cells.tasks[name], other.cells.tasks[name]) for name in shared)
+    found = [task for each in triples if (task := _aligned(*each, taught.get(each[0], NOTHING))) is not None]
+    if not found and taught and align(one, other, common=common, seen=True).tasks:
+        raise BadInput(
+            "All that the two runs share was trained on; run both on other items or wordings, or compare what was "
+            "trained on with --seen (seen=True)."
+        )
     if not found:
         raise BadInput(
             f'"{one.label}" and "{other.label}" share no two items of a task under a right wording, so nothing can be '
@@ -71,12 +78,13 @@ def align(one: Side, other: Side, *, common: bool) -> Alignment:
         )
     used = sum(task.scores.before.size for task in found)
     left_out = (one.cells.size - used, other.cells.size - used)
-    return Alignment(tuple(found), left_out, tuple(_notes(one, other, [task.task for task in found], left_out)))
+    notes = [*_taught(one, other, taught), *_notes(one, other, [task.task for task in found], left_out)]
+    return Alignment(tuple(found), left_out, tuple(notes))
 
 
-def _aligned(task: str, one: TaskCells, other: TaskCells) -> Aligned | None:
-    items = tuple(sorted({*one.items} & {*other.items}))
-    wordings = tuple(sorted({*one.wordings} & {*other.wordings}))
+def _aligned(task: str, one: TaskCells, other: TaskCells, taught: Seen) -> Aligned | None:
+    items = tuple(sorted(({*one.items} & {*other.items}) - taught.items))
+    wordings = tuple(sorted(({*one.wordings} & {*other.wordings}) - taught.wordings))
     if not items or not wordings:
         return None
     here, there = (np.ix_(_places(items, c.items), _places(wordings, c.wordings)) for c in (one, other))
@@ -155,12 +163,24 @@ def _changed(name: str, one: Side, other: Side) -> list[str]:
     return []
 
 
+def _taught(one: Side, other: Side, taught: Mapping[str, Seen]) -> Iterator[str]:
+    tasks = [(one.cells.tasks[name], ids) for name, ids in taught.items() if name in one.cells.tasks]
+    items = sum(len(ids.items & {*cells.items}) for cells, ids in tasks)
+    wordings = sum(len(ids.wordings & {*cells.wordings}) for cells, ids in tasks)
+    if items or wordings:
+        who = " or ".join(f'"{side.label}"' for side in (one, other) if seen_in_training([side]))
+        yield (
+            f"Only what is new to both models is compared: {who} was trained on {_count(items, 'item')} and "
+            f"{_count(wordings, 'wording')} of these runs, which are left out."
+        )
+
+
 def _notes(one: Side, other: Side, kept: list[str], left_out: tuple[int, int]) -> Iterator[str]:
     if any(left_out):
         yield (
             f'Only complete pairs are compared: {_count(left_out[0], "cell")} of "{one.label}" and '
-            f'{_count(left_out[1], "cell")} of "{other.label}" are left out, because the other run lacks them or their '
-            "item or wording has holes."
+            f'{_count(left_out[1], "cell")} of "{other.label}" are left out, because the other run lacks them, or '
+            "their item or wording has holes or was trained on."
         )
     lost = sorted({*one.cells.tasks, *other.cells.tasks} - {*kept})
     if lost:

@@ -39,13 +39,15 @@ def compare(
     after: Reading | str | os.PathLike[str],
     *more: Reading | str | os.PathLike[str],
     common: bool = False,
+    seen: bool = False,
     detect: float = 2.0,
     seed: int = 0,
 ) -> Comparison:
     """Compare runs of the same cells with the first one.
 
     before, after, more: readings, or run folders (finished or not; their tasks are not loaded again). common: compare
-    the cells that both runs hold instead of refusing runs that hold different ones. detect: the difference, in
+    the cells that both runs hold instead of refusing runs that hold different ones. seen: compare also the items and
+    wordings that a model was trained on, which are left out otherwise. detect: the difference, in
     percentage points, for which the number of items needed is given. seed: of resampling and permutation.
 
     Raises `BadInput` for a run given twice, runs of different probes, a folder that is no run, and runs that do not ask
@@ -53,17 +55,22 @@ def compare(
 
     >>> print(compare("runs/before", "runs/after"))  # doctest: +SKIP
     """
-    return compare_runs([before, after, *more], common=common, detect=detect, seed=seed)
+    return compare_runs([before, after, *more], common=common, seen=seen, detect=detect, seed=seed)
 
 
 def compare_runs(
-    runs: Sequence[Reading | str | os.PathLike[str]], *, common: bool = False, detect: float = 2.0, seed: int = 0
+    runs: Sequence[Reading | str | os.PathLike[str]],
+    *,
+    common: bool = False,
+    seen: bool = False,
+    detect: float = 2.0,
+    seed: int = 0,
 ) -> Comparison:
     """As `compare`, for runs in a list, the baseline first."""
     if not 0 < detect <= 100:
         raise BadInput(f"detect is {detect}; give a difference in percentage points, above 0 and at most 100.")
     base, *others = sides_of(runs)
-    aligned = [align(base, side, common=common) for side in others]
+    aligned = [align(base, side, common=common, seen=seen) for side in others]
     findings = [
         Finding(side, one, tuple(effects_of(task, seed) for task in one.tasks))
         for side, one in zip(others, aligned, strict=True)

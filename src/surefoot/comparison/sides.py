@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from surefoot.comparison.cells import Cells, cells_of
 from surefoot.errors import BadInput
@@ -36,6 +36,26 @@ class Side:
     def hashes(self) -> dict[str, str]:
         """The hash of each task's content, as far as the record has it."""
         return {name: str(told["hash"]) for name, told in self.record.get("tasks", {}).items() if "hash" in told}
+
+
+class Seen(NamedTuple):
+    """Items and wordings of one task that a model was trained on."""
+
+    items: frozenset[str]
+    wordings: frozenset[str]
+
+
+def seen_in_training(sides: Sequence[Side]) -> dict[str, Seen]:
+    """By task, what any of the models was trained on, as the treatments in its record say."""
+    found: dict[str, Seen] = {}
+    for side in sides:
+        options = side.record.get("determinants", {}).get("options", {})
+        for told in options.values():
+            about = told[1] if isinstance(told, list) and len(told) == 2 and isinstance(told[1], Mapping) else {}
+            for task, ids in (about.get("trained_on") or {}).items():
+                old = found.get(task, Seen(frozenset(), frozenset()))
+                found[task] = Seen(old.items | {*ids["items"]}, old.wordings | {*ids["wordings"]})
+    return found
 
 
 def sides_of(runs: Sequence[Run]) -> tuple[Side, ...]:
@@ -101,6 +121,13 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
         if not above and name in MINOR:
             continue
         full = f"{above}.{name}" if above else str(name)
+        if name == "trained_on" and isinstance(value, Mapping):
+            items, wordings = (sum(len(ids[what]) for ids in value.values()) for what in ("items", "wordings"))
+            yield full, f"{items} items and {wordings} wordings of {len(value)} tasks"
+            continue
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[1], Mapping):  # a treatment
+            yield full, str(value[0])
+            value = value[1]  # noqa: PLW2901 - its settings follow
         if isinstance(value, Mapping):
             yield from _flat(value, full)
         else:
