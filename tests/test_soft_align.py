@@ -170,6 +170,8 @@ def test_the_command_trains_and_the_folder_is_a_model(place: Place) -> None:
     assert "step 3 of 3" in ended.err
     probed = place.surefoot("probe", "--model", "steady", *TASK, "--out", "after")
     assert probed.code == 0, probed.err
+    assert "Note: The model was trained on 3 items and 2 wordings of 1 task" in probed.out
+    assert "was trained on" in (place.path / "after" / "report.html").read_text()
     record = json.loads((place.path / "after" / "run.json").read_text())
     assert record["model"]["name"] == "model + soft-align"
     (treatment,) = (v for k, v in record["determinants"]["options"].items() if k.startswith("treatment"))

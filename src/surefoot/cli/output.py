@@ -16,9 +16,13 @@ def report_path(folder: str) -> Path:
 
 
 def print_reading(reading: Any) -> None:
+    """The tables of a reading, and a note where its model has seen some of it in training."""
     from surefoot.report import summary_table
+    from surefoot.runs.trained import trained_note
 
     print_tables(summary_table(reading.summary))
+    if note := trained_note(reading.record):
+        typer.echo(f"\nNote: {note}")
 
 
 def print_tables(group: Any) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.comparison.cells import TaskCells
-from surefoot.comparison.sides import Seen, Side, seen_in_training
+from surefoot.comparison.sides import Side, seen_in_training
 from surefoot.errors import BadInput
+from surefoot.runs.trained import Seen
 from surefoot.stats.paired import Paired
 from surefoot.text.instruction import RIGHT
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from surefoot.comparison.cells import Cells, cells_of
 from surefoot.errors import BadInput
+from surefoot.runs.trained import Seen, trained_on
 
 if TYPE_CHECKING:
     from surefoot.probes.reading import Reading
@@ -38,23 +39,13 @@ class Side:
         return {name: str(told["hash"]) for name, told in self.record.get("tasks", {}).items() if "hash" in told}
 
 
-class Seen(NamedTuple):
-    """Items and wordings of one task that a model was trained on."""
-
-    items: frozenset[str]
-    wordings: frozenset[str]
-
-
 def seen_in_training(sides: Sequence[Side]) -> dict[str, Seen]:
-    """By task, what any of the models was trained on, as the treatments in its record say."""
+    """By task, what any of the models was trained on."""
     found: dict[str, Seen] = {}
     for side in sides:
-        options = side.record.get("determinants", {}).get("options", {})
-        for told in options.values():
-            about = told[1] if isinstance(told, list) and len(told) == 2 and isinstance(told[1], Mapping) else {}
-            for task, ids in (about.get("trained_on") or {}).items():
-                old = found.get(task, Seen(frozenset(), frozenset()))
-                found[task] = Seen(old.items | {*ids["items"]}, old.wordings | {*ids["wordings"]})
+        for task, seen in trained_on(side.record).items():
+            old = found.get(task, Seen(frozenset(), frozenset()))
+            found[task] = Seen(old.items | seen.items, old.wordings | seen.wordings)
     return found
 
 

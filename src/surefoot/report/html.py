@@ -15,6 +15,7 @@ from surefoot.probes.summary import Summary
 from surefoot.report.page import Section, page, render
 from surefoot.report.record import command_of, tree
 from surefoot.report.views import Evidence, view_of
+from surefoot.runs.trained import trained_note
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,11 +58,15 @@ def report_html(
     comparison: ClassComparison | None = None,
 ) -> str:
     """The report as a string; see `write_report`."""
+    from markupsafe import Markup
+
     view = view_of(summary)
     evidence = Evidence(record, first_prompts, None if rows is None else _rows(rows), comparison)
     title = f"{summary.model}: {summary.probe} probe"
     sections = [*view.sections(summary, evidence), settings_section(record)]
-    return page(title, view.head(summary), sections, view.STYLES)
+    note = trained_note(record)
+    head = view.head(summary) + (render("notice.jinja", note=note) if note else Markup())
+    return page(title, head, sections, view.STYLES)
 
 
 def settings_section(record: Mapping[str, Any]) -> Section:
