@@ -21,7 +21,7 @@ def compare(
     ] = False,
     seen: Annotated[
         bool, typer.Option("--seen", help="Compare also the items and wordings that a model was trained on.")
-] = False,
+    ] = False,
     detect: Annotated[float, typer.Option(help="Difference in points for which the items needed are told.")] = 2.0,
     out: Annotated[str | None, typer.Option(help="Write the report: an .html or a .json file.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of resampling and permutation.")] = 0,

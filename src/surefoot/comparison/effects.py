@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surefoot.comparison.align import Aligned
 from surefoot.stats import paired
@@ -86,14 +87,18 @@ def class_effects(task: Aligned, weights: Floats, permutations: int, rng: np.ran
     found: dict[str, Estimate] = {}
     if not (klasses := classes_of(task)):
         return found
-    flips = task.scores.flips(permutations, rng)
-    right = estimate(worlds_of(task.scores.only(task.right), weights, flips), paired.mean)
+    worlds = worlds_of(task.scores, weights, task.scores.flips(permutations, rng))
+    right = estimate(worlds, _mean_of(task.right))
     for klass in klasses:
-        own = estimate(worlds_of(task.scores.only(task.of(klass)), weights, flips), paired.mean)
-        found[f"class {klass}"] = own
+        own = found[f"class {klass}"] = estimate(worlds, _mean_of(task.of(klass)))
         if klass not in RIGHT:
             found[f"drop {klass}"] = minus(right, own)
     return found
+
+
+def _mean_of(columns: NDArray[np.bool_]) -> Statistic:
+    """The mean over some of the wordings."""
+    return lambda means: np.asarray(means.columns[:, columns].mean(axis=1), dtype=np.float64)
 
 
 def classes_of(task: Aligned) -> list[str]:

@@ -104,15 +104,17 @@ class Paired:
 
     def flips(self, most: int, rng: np.random.Generator) -> Flips:
         """All ways to flip the items that changed where there are at most `most` of them, else `most` random ones."""
-        changed = np.flatnonzero((self.before != self.after).any(axis=1))
-        complete = changed.size < 60 and 2**changed.size <= most
-        signs = np.ones((2**changed.size if complete else most, self.items), dtype=np.int8)
-        if complete:
-            numbers = np.arange(len(signs))[:, None]
-            signs[:, changed] = 1 - 2 * (numbers >> np.arange(changed.size) & 1)
-        else:
-            signs[:, changed] -= 2 * rng.integers(0, 2, size=(most, changed.size), dtype=np.int8)
-        return Flips(signs, complete)
+        changed = (self.before != self.after).any(axis=1)
+        k = int(changed.sum())
+        if k < 60 and 2**k <= most:
+            signs = np.ones((2**k, self.items), dtype=np.int8)
+            signs[:, changed] -= ((np.arange(2**k)[:, None] >> np.arange(k) & 1) * 2).astype(np.int8)
+            return Flips(signs, complete=True)
+        signs = rng.integers(0, 2, size=(most, self.items), dtype=np.int8)
+        signs *= np.int8(-2)
+        signs += np.int8(1)
+        signs[:, ~changed] = 1
+        return Flips(signs, complete=False)
 
 
 def mean(means: Means) -> Floats:
