@@ -12,16 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewording import DEMO, OFF, texts
-from surefoot.paraphrases import (
-    Split,
-    paraphrase_task,
-    split_wordings,
-)
+from surefoot.paraphrases import Paraphrased, Split, paraphrase_task, split_wordings
 from surefoot.paraphrases.labels import named_labels
 from surefoot.paraphrases.masking import instructing_line, mask
 from surefoot.paraphrases.rewriting import STRUCTURE, synonyms
 from surefoot.paraphrases.rules import rewrite
 from surefoot.paraphrases.sentences import indirect, third_person
+from surefoot.text.instruction import Instruction
 from surefoot.text.options import show_options
 from surefoot.text.prompt import Prompt
 
@@ -72,12 +69,34 @@ def test_every_rewriting_keeps_labels_fields_and_quotations() -> None:
     assert {"polite", "question", "describe", "punctuation"} <= seen
 
 
+def test_a_label_that_is_also_a_phrase_of_the_table_is_left_alone() -> None:
+    text = "Choose the right answer, or pick out the odd one."
+    found = {rewrite(text, ("right answer", "pick"), random.Random(seed))[0] for seed in range(60)}
+    assert all("right answer" in new and "pick out" in new for new in found)
+    assert any("correct answer" in rewrite(text, ("pick",), random.Random(seed))[0] for seed in range(60))
+
+
 @given(st.text(alphabet='ab yes no"{}\n.?', max_size=40))
 def test_what_is_masked_comes_back(text: str) -> None:
     masked = mask(text, ("yes", "no"))
     assert masked.restore(masked.text) == text
     line = instructing_line(masked.text)
     assert line is None or line.replaced(line.text) == masked.text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Read this with care, please.\n\n### Instruction:\nSay it.\n\n### Input:\n{{ a }}", "Say it."),
+        ("{{ context }}\nIs {{ question }} so?\n", "Is {{ question }} so?"),
+        ("  Say it now. \n{{ a }} and {{ b }}", "Say it now."),
+        ("Instruction:\n{{ a }}\nSay it now.", "Say it now."),
+        ("Say\n{{ input }}", None),
+    ],
+)
+def test_the_line_that_instructs(text: str, line: str | None) -> None:
+    found = instructing_line(text)
+    assert (found.text if found else None) == line
 
 
 def test_all_shapes_on_known_sentences() -> None:
@@ -97,6 +116,16 @@ def test_all_shapes_on_known_sentences() -> None:
         found = {STRUCTURE[name](line, random.Random(seed)) for seed in range(40)}
         assert expected <= found
         assert None not in found
+
+
+@pytest.mark.parametrize(
+    ("line", "politely"),
+    [("Say if it holds:", "lease say if it holds:"), ("Fill it in: this is a ...", "lease fill it in: this is a ...")],
+)
+def test_a_colon_or_dots_at_the_end_stay_the_end(line: str, politely: str) -> None:
+    found = {STRUCTURE["polite"](line, random.Random(seed)) for seed in range(20)}
+    assert f"P{politely}" in found
+    assert all(text and text.endswith(line[-3:]) for text in found)
 
 
 @pytest.mark.parametrize("line", ["The kite hums.", "Letter only.", "Yes or no"])
@@ -144,15 +173,24 @@ def test_a_phrase_is_in_one_group_of_synonyms() -> None:
     assert all(len(group) > 1 for group in groups)
 
 
-def test_the_seed_decides_and_the_order_of_the_wordings_does_not() -> None:
-    task = DEMO["words"]
-    first, again, other = (paraphrase_task(task, "rules", filters=OFF, seed=seed, split=None) for seed in (0, 0, 1))
+def groups_of(made: Paraphrased) -> dict[str, tuple[Instruction, ...]]:
+    return {group.reference.id: group.paraphrases for group in made.groups}
+
+
+def test_the_seed_decides() -> None:
+    first, again, other = (paraphrase_task(DEMO["words"], "rules", filters=OFF, seed=seed) for seed in (0, 0, 1))
     assert first == again
     assert texts(first) != texts(other)
-    turned = paraphrase_task(replace(task, wordings=task.wordings[::-1]), "rules", filters=OFF)
-    assert {g.reference.id: g.paraphrases for g in turned.groups} == {
-        g.reference.id: g.paraphrases for g in first.groups
-    }
+
+
+@pytest.mark.parametrize("name", ["kinds", "spelling", "topics"])
+def test_the_order_of_the_wordings_changes_nothing(name: str) -> None:
+    """Asked for many paraphrases, wordings of one text compete for the same ones."""
+    task = DEMO[name]
+    turned = replace(task, wordings=task.wordings[::-1])
+    made, other = (paraphrase_task(one, "rules", filters=OFF, per_wording=16) for one in (task, turned))
+    assert made.dropped["identical"] > 5
+    assert groups_of(made) == groups_of(other)
 
 
 def test_a_frame_in_which_only_tested_wordings_stand_is_not_used() -> None:

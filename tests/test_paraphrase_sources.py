@@ -113,6 +113,15 @@ def test_a_bank_of_wordings_is_dealt_out_where_the_answers_are_the_same(tmp_path
     assert made.dropped["answers"] == 1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bundled_file_serves_every_task_of_demo_under_any_split(seed: int) -> None:
+    for task in DEMO.values():
+        made = paraphrase_task(task, "file:demo", filters=OFF, per_wording=4, seed=seed)
+        assert (made.kept, made.proposed) == (36, 36)
+        assert made.record()["proof"]["overlap"] == []
+        assert all(p.frame == group.reference.frame for group in made.groups for p in group.paraphrases)
+
+
 # A language model
 
 

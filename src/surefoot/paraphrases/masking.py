@@ -11,6 +11,7 @@ from surefoot.paraphrases.labels import label_pattern
 FIRST = 0xE000  # private use: no character of a text, and no letter to a pattern
 _SLOT = r"\{\{[^{}]*\}\}"
 _QUOTED = r"\"[^\"\n]*\"|“[^”\n]*”"
+_HEADING = re.compile(r"\W*instructions?\W*", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z][A-Za-z']*")
 
 
@@ -50,13 +51,14 @@ class Line(NamedTuple):
 
 
 def instructing_line(text: str) -> Line | None:
-    """The line with the most words besides its slots, the first of equals; None where no line has two.
+    """The line under a heading `Instruction`, else the line with the most words besides its slots, the first of equals.
 
-    White space around the line stays outside.
+    None where that line has fewer than two words. White space around the line stays outside.
     """
     lines = text.split("\n")
     counts = [len(_WORD.findall(re.sub(_SLOT, " ", line))) for line in lines]
-    best = max(range(len(lines)), key=lambda i: (counts[i], -i))
+    headed = [i for i in range(1, len(lines)) if _HEADING.fullmatch(lines[i - 1].strip()) and counts[i] > 1]
+    best = max(headed or range(len(lines)), key=lambda i: (counts[i], -i))
     if counts[best] < 2:
         return None
     line = lines[best]

@@ -45,7 +45,7 @@ def bare(sentence: str) -> str:
 
 def stopped(text: str) -> str:
     """The text with a full stop where it has no end of its own."""
-    return text if text.endswith(("?", ".", "!")) else f"{text}."
+    return text if text.endswith(("?", ".", "!", ":")) else f"{text}."
 
 
 def is_question(sentence: str) -> bool:
