@@ -184,6 +184,27 @@ def test_the_order_of_rows_and_the_other_tasks_change_nothing() -> None:
     assert surefoot.compare(before, after, seed=1) != surefoot.compare(before, after)
 
 
+def test_exchanging_before_and_after_turns_every_difference_around() -> None:
+    klasses = ["right", "right", "right", "negated"]
+    one, other = (
+        made({t: coins(25, 4, c, s) for t, s in (("t", k), ("u", k + 2))}, klasses) for k, c in ((1, 0.4), (5, 0.7))
+    )
+    there, back = surefoot.compare(one, other).pairs[0], surefoot.compare(other, one).pairs[0]
+    opposite = {"better": "worse", "worse": "better"}
+    for a, b in zip((there.overall, *there.tasks), (back.overall, *back.tasks), strict=True):
+        effects = zip(
+            (a.mean, a.spread, a.worst, a.classes[0].drop), (b.mean, b.spread, b.worst, b.classes[0].drop), strict=True
+        )
+        for forth, again in effects:
+            assert forth is not None
+            assert again is not None
+            assert again.difference.value == pytest.approx(-forth.difference.value)
+            assert again.difference.low == pytest.approx(-forth.difference.high)
+            assert (again.p_value, again.p_corrected) == (forth.p_value, forth.p_corrected)
+            assert again.verdict == opposite.get(forth.verdict, forth.verdict)
+        assert (a.mcnemar.gained, a.mcnemar.lost) == (b.mcnemar.lost, b.mcnemar.gained)
+
+
 # Items, classes, noise
 
 
@@ -249,6 +270,9 @@ def test_the_noise_floor_is_what_changed_when_cells_were_computed_twice_in_eithe
     other = made(after, rechecks={("t", "w2", "9"): "right"})
     noise = surefoot.compare(one, other).pairs[0].noise
     assert (noise.rechecked, noise.changed, noise.cells, noise.moved) == (3, 1, 30, 6)
+    klasses = ["right", "right", "negated"]
+    noise = surefoot.compare(made(scores, klasses), made(after, klasses)).pairs[0].noise
+    assert (noise.rechecked, noise.cells, noise.moved) == (0, 20, 4)
     within = made({"t": np.ones((10, 3))}, rechecks={("t", "w0", str(i)): "wrong" for i in range(5)})
     almost = {"t": np.ones((10, 3))}
     almost["t"][0, 0] = 0

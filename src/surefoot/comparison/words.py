@@ -49,8 +49,8 @@ def needed_words(needed: Needed, items: int, tasks: int) -> str:
     each = f" in each of {tasks} tasks" if tasks > 1 else ""
     now = f" (now {items / tasks:,.0f} on average)" if tasks > 1 else f" (now {items:,})"
     return (
-        f"With power {100 * POWER:.0f} % these items show a difference of {points(needed.detectable)} points; to show "
-        f"{points(needed.difference)} points takes {count(needed.items, 'item')}{each}{now}."
+        f"With power {100 * POWER:.0f} % these items would show a difference of {points(needed.detectable)} points; to "
+        f"show {points(needed.difference)} points takes {count(needed.items, 'item')}{each}{now}."
     )
 
 
