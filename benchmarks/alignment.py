@@ -39,7 +39,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--tasks", nargs="*", default=["demo"], help="trained on, and tested on what is held out of them"
     )
-    parser.add_argument("--transfer", nargs="*", default=[], help="further tasks to test on")
+    parser.add_argument("--transfer", nargs="*", default=[], help="further tasks, to test on their unobserved wordings")
     parser.add_argument("--items", type=int, default=20, help="test items of each task")
     parser.add_argument("--develop", action="store_true")
     return parser.parse_args()
@@ -65,11 +65,7 @@ def sides(task: Task, develop: bool, count: int, per_wording: int) -> tuple[Task
         groups = [group for group in groups if group not in later]
         outside = tuple(example for example in inside if second(example.id))
         inside = tuple(example for example in inside if not second(example.id))
-    controls = tuple(
-        wording
-        for klass in CONTROLS
-        for wording in [w for w in task.wordings if w.klass == klass][: 2 if develop else 3]
-    )
+    controls = tuple(wording for klass in CONTROLS for wording in [w for w in task.wordings if w.klass == klass][:2])
     test = replace(task, examples=outside, wordings=(*asked, *controls)).sample(count)
     return replace(task, examples=inside), groups, test
 
@@ -81,12 +77,12 @@ def main() -> None:
     tasks = [task for spec in args.tasks for task in load_tasks(spec)]
     divided = [sides(task, args.develop, args.items, int(settings.get("per_wording", 3))) for task in tasks]
     tests = [test for _, _, test in divided]
-    others = [task for spec in args.transfer for task in load_tasks(spec, limit=args.items)]
+    others = [task for spec in args.transfer for task in load_tasks(spec, limit=args.items, klasses=["unobserved"])]
     groups = {task.name: group for task, group, _ in divided}
     base = load("smollm2")
     lines = [measured("base", 0, base, tests, others, args.out, {})]
-    for mode in args.modes:
-        for seed in args.seeds:
+    for seed in args.seeds:
+        for mode in args.modes:
             folder = args.out / f"{mode.replace('+', '-')}-{seed}"
             forget_peak()
             held, began = held_mib(), time.monotonic()

@@ -68,7 +68,7 @@ def ours(base: Any, args: argparse.Namespace) -> tuple[float, float]:
     """Seconds a step (median, the first left out) and the first step's loss."""
     adapter = new_adapter(base, AdapterSettings(tokens=args.tokens))
     objective = AlignmentObjective(adapter, base, groups_of(adapter.model, args), RULE)
-    log = fit(objective, FitSettings(steps=args.steps, batch=args.batch))
+    log = fit(objective, FitSettings(steps=args.steps, batch=args.batch, learning_rate=3e-3))
     ends = [step.seconds for step in log]
     return median(b - a for a, b in pairwise(ends)), log[0].losses["loss"]
 

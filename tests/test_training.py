@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import tiny
 from surefoot.errors import BadInput
 from surefoot.training.adapters import AdapterSettings, new_adapter
 from surefoot.training.fit import FitSettings, TrainingDiverged, fit
@@ -224,7 +224,7 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(t
 
 
 def test_an_interrupted_alignment_ends_with_the_same_soft_prompt(tmp_path: Path) -> None:
-    plan = FitSettings(steps=6, batch=1, save_every=2)
+    plan = FitSettings(steps=6, batch=1, learning_rate=0.01, save_every=2)
 
     def training() -> Any:
         base = tiny.causal()
@@ -246,8 +246,8 @@ def test_an_interrupted_alignment_ends_with_the_same_soft_prompt(tmp_path: Path)
 
 def test_accumulated_batches_are_one_larger_batch() -> None:
     one, two = Parabola(), Parabola()
-    fit(one, FitSettings(steps=3, batch=6))
-    fit(two, FitSettings(steps=3, batch=3, accumulate=2))
+    fit(one, FitSettings(steps=3, batch=6, learning_rate=0.1))
+    fit(two, FitSettings(steps=3, batch=3, accumulate=2, learning_rate=0.1))
     torch.testing.assert_close(one.weight, two.weight)
 
 
@@ -261,21 +261,21 @@ def test_the_rate_warms_up_and_ends_near_zero() -> None:
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(TrainingDiverged, match="step 4 is no number; the checkpoint of step 2 is kept"):
-        fit(Parabola(poison=4), FitSettings(steps=9, batch=1, save_every=2), out=tmp_path)
+        fit(Parabola(poison=4), FitSettings(steps=9, batch=1, learning_rate=0.1, save_every=2), out=tmp_path)
 
 
 def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
-    fit(Parabola(), FitSettings(steps=2), out=tmp_path)
+    fit(Parabola(), FitSettings(steps=2, learning_rate=0.1), out=tmp_path)
     with pytest.raises(BadInput, match="other data or settings"):
-        fit(Parabola(), FitSettings(steps=3), out=tmp_path)
+        fit(Parabola(), FitSettings(steps=3, learning_rate=0.1), out=tmp_path)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    fit(Parabola(), FitSettings(steps=2), out=tmp_path)
+    fit(Parabola(), FitSettings(steps=2, learning_rate=0.1), out=tmp_path)
     file = tmp_path / "checkpoint" / "state.safetensors"
     file.write_bytes(file.read_bytes()[:20])
     with pytest.raises(BadInput, match="damaged"):
-        fit(Parabola(), FitSettings(steps=2), out=tmp_path)
+        fit(Parabola(), FitSettings(steps=2, learning_rate=0.1), out=tmp_path)
 
 
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"batch": 0}])

@@ -24,11 +24,14 @@ from surefoot.training.groups import batch_at
 
 @dataclass(frozen=True)
 class FitSettings:
-    """AdamW with a linear warm-up and a linear way down to 0. `batch` counts examples, each under all its wordings."""
+    """AdamW with a linear warm-up and a linear way down to 0. `batch` counts examples, each under all its wordings.
 
-    steps: int = 200
+    `learning_rate` None stands for what suits the part that is trained (`surefoot.training.adapters.RATES`).
+    """
+
+    steps: int = 60
     batch: int = 4
-    learning_rate: float = 3e-3
+    learning_rate: float | None = None
     warmup: float = 0.1  # share of the steps
     weight_decay: float = 0.0
     clip: float = 1.0  # largest norm of the gradient
@@ -40,11 +43,13 @@ class FitSettings:
         for name in ("steps", "batch", "accumulate", "save_every"):
             if getattr(self, name) < 1:
                 raise BadInput(f"{name} is {getattr(self, name)}; give at least 1.")
-        if not self.learning_rate > 0:
+        if self.learning_rate is not None and not self.learning_rate > 0:
             raise BadInput(f"learning_rate is {self.learning_rate}; give a positive number.")
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
+        if self.learning_rate is None:
+            raise BadInput("There is no learning rate; give learning_rate=...")
         warm = max(1, round(self.warmup * self.steps))
         return self.learning_rate * min((step + 1) / warm, (self.steps - step) / max(1, self.steps - warm), 1.0)
 
@@ -97,7 +102,7 @@ def fit(
 
     accelerator = Accelerator(cpu=_on_cpu(objective), mixed_precision=objective.mixed_precision)
     parameters = dict(objective.parameters)
-    optimizer = torch.optim.AdamW(parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(parameters.values(), lr=settings.rate(0), weight_decay=settings.weight_decay)
     identity = f"{objective.identity} {json.dumps(asdict(settings), sort_keys=True)}"
     start = _resume(out, identity, parameters, optimizer)
     optimizer = accelerator.prepare(optimizer)

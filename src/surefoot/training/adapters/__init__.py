@@ -17,6 +17,8 @@ KINDS = {
     "lora": "surefoot.training.adapters.lora:LoraAdapter",
     "weights": "surefoot.training.adapters.weights:Weights",
 }
+RATES = {"prompt": 1e-2, "prefix": 1e-2, "lora": 2e-4, "weights": 2e-5}
+"""Learning rates that suit each kind with AdamW, where none is given."""
 PEFT_TYPES = {"PROMPT_TUNING": "prompt", "PREFIX_TUNING": "prefix", "LORA": "lora"}
 
 

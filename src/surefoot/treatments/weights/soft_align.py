@@ -20,7 +20,7 @@ from surefoot.errors import BadInput, nearest
 from surefoot.models.base import LanguageModel
 from surefoot.tasks.loading import tasks_of
 from surefoot.tasks.task import Task
-from surefoot.training.adapters import AdapterSettings, new_adapter
+from surefoot.training.adapters import RATES, AdapterSettings, new_adapter
 from surefoot.training.fit import FitSettings, FitStep, fit
 from surefoot.training.losses import Alignment
 from surefoot.training.objective import AlignmentObjective
@@ -57,7 +57,7 @@ class SoftAlign:
     task: Any = "demo"
     mode: str = "PT+KL"
     paraphrases: Any = "rules"
-    per_wording: int = 3
+    per_wording: int = 2
     items: float = 0.5
     adapter: AdapterSettings = field(default_factory=AdapterSettings)
     alignment: Alignment = field(default_factory=Alignment)
@@ -81,6 +81,12 @@ class SoftAlign:
         """What the mode trains."""
         return replace(self.adapter, kind="weights") if MODES[self.mode].all_weights else self.adapter
 
+    @property
+    def descent(self) -> FitSettings:
+        """How it is trained, with the learning rate of the part where none is given."""
+        rate = self.fit.learning_rate or RATES[self.part.kind]
+        return replace(self.fit, learning_rate=rate)
+
     def apply(self, model: LanguageModel, watch: Callable[[FitStep], None] | None = None) -> LanguageModel:
         """The model with the trained part. `watch` is told of each step."""
         base = local_base(model, "soft-align")
@@ -93,7 +99,7 @@ class SoftAlign:
         adapter = new_adapter(base, self.part, self.fit.seed)
         objective = AlignmentObjective(adapter, base, as_groups(adapter.model, found), self.rule)
         folder = None if self.out is None else Path(self.out)
-        log = fit(objective, self.fit, out=folder, watch=watch) if adapter.parameters else []
+        log = fit(objective, self.descent, out=folder, watch=watch) if adapter.parameters else []
         adapter.settle()
         treated = Adapted(model, adapter, "soft-align", {**self._record(tasks, found, log), **told})
         if folder is not None:
@@ -117,7 +123,7 @@ class SoftAlign:
                 "mode": self.mode,
                 "per_wording": self.per_wording,
                 "items": self.items,
-                **{group: asdict(getattr(self, group)) for group in ("adapter", "alignment", "fit")},
+                **{"adapter": asdict(self.part), "alignment": asdict(self.rule), "fit": asdict(self.descent)},
             },
             "tasks": {task.name: task.hash for task in tasks},
             "trained_on": trained_on(found),
