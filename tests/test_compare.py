@@ -173,11 +173,12 @@ def test_p_values_are_corrected_over_tasks_and_models() -> None:
 
 def test_the_order_of_rows_and_the_other_tasks_change_nothing() -> None:
     one, other = ({"t": coins(30, 4, 0.5, k), "u": coins(20, 4, 0.7, k)} for k in (1, 2))
-    before, after = made(one), made(other)
+    klasses, hole = ["right", "right", "right", "negated"], [("t", "w1", "3")]
+    before, after = made(one, klasses, drop=hole), made(other, klasses, drop=hole)
     order = np.random.default_rng(0).permutation(after.rows.num_rows)
     shuffled = replace(after, rows=after.rows.take(order))
     assert surefoot.compare(before, shuffled) == surefoot.compare(before, after)
-    alone = surefoot.compare(made({"t": one["t"]}), made({"t": other["t"]}))
+    alone = surefoot.compare(*(made({"t": scores["t"]}, klasses, drop=hole) for scores in (one, other)))
     first = surefoot.compare(before, after).tasks[0]
     assert alone.tasks[0].mean.p_value == first.mean.p_value
     assert alone.tasks[0].mean.difference == first.mean.difference
