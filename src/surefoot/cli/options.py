@@ -58,7 +58,7 @@ def model_from(spec: str, treatments: list[str] | None, **options: Any) -> Any:
     return model
 
 
-def _treatment_settings(text: str) -> dict[str, str]:
+def _treatment_settings(text: str) -> dict[str, Any]:
     """`a=1,b=x, y` as {a: 1, b: "x, y"}: a comma ends a value only where another `name=` follows."""
     pairs = [pair.partition("=") for pair in re.split(r",(?=\s*[A-Za-z_]\w*=)", text)] if text else []
     wrong = next((pair for pair, equals, _ in pairs if not equals), None)

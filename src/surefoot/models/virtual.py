@@ -30,7 +30,7 @@ class VirtualEmbedding(nn.Module):
     The table may be such a one itself, so that trained parts stack. `places` of the last call says which of its tokens were virtual, shape (rows, tokens); layers with a prefix read it.
     """
 
-    def __init__(self, table: nn.Module, prompt: nn.Parameter) -> None:
+    def __init__(self, table: Any, prompt: nn.Parameter) -> None:
         super().__init__()
         self.table = table
         self.prompt = prompt
@@ -62,11 +62,11 @@ class Rotation(NamedTuple):
 
     def turn(self, keys: torch.Tensor, *, back: bool = False) -> torch.Tensor:
         """Keys (positions, key heads x head width) as attention sees them at their positions; `back` undoes it."""
-        split = keys.unflatten(-1, (-1, self.cos.shape[-1]))
+        split = keys.reshape(*keys.shape[:-1], -1, self.cos.shape[-1])
         half = split.shape[-1] // 2
         swapped = torch.cat([-split[..., half:], split[..., :half]], -1)
-        turned = split * self.cos + swapped * (-self.sin if back else self.sin)
-        return ((turned / (self.cos**2 + self.sin**2)) if back else turned).flatten(-2)
+        turned: torch.Tensor = split * self.cos + swapped * (-self.sin if back else self.sin)
+        return (turned / (self.cos**2 + self.sin**2) if back else turned).flatten(-2)
 
 
 def rotation(model: Any, count: int) -> Rotation | None:
