@@ -62,8 +62,8 @@ class Rotation(NamedTuple):
 
     def turn(self, keys: torch.Tensor, *, back: bool = False) -> torch.Tensor:
         """Keys (positions, key heads x head width) as attention sees them at their positions; `back` undoes it."""
-        split = keys.reshape(*keys.shape[:-1], -1, self.cos.shape[-1])
-        half = split.shape[-1] // 2
+        width = self.cos.shape[-1]
+        split, half = keys.reshape(*keys.shape[:-1], keys.shape[-1] // width, width), width // 2
         swapped = torch.cat([-split[..., half:], split[..., :half]], -1)
         turned: torch.Tensor = split * self.cos + swapped * (-self.sin if back else self.sin)
         return (turned / (self.cos**2 + self.sin**2) if back else turned).flatten(-2)
