@@ -3,7 +3,7 @@
     python benchmarks/comparing.py [--tasks 10] [--items 333] [--wordings 30] [--repeats 3]
 
 Writes two run folders with random answers (a third of the wordings are controls, 1 % of the cells computed twice) and
-prints the seconds of `compare`, of the report and of the JSON.
+prints the seconds of `compare`, of the report and of the JSON; CPU seconds too, for a machine that others use.
 """
 
 from __future__ import annotations
@@ -35,9 +35,13 @@ def main() -> None:
         shape = (given.tasks, given.items, given.wordings)
         before, after = (write_run(f"{folder}/{seed}", seed, *shape) for seed in (0, 1))
         print(f"{given.tasks} tasks x {given.items} items x {given.wordings} wordings: {np.prod(shape):,} rows a run")
+        start = time.process_time()
         times = [seconds(lambda: compare(before, after)) for _ in range(given.repeats)]
+        busy = (time.process_time() - start) / given.repeats
         found = compare(before, after)
-        print(f"compare  {median(times):6.2f} s (of {given.repeats}: {', '.join(f'{t:.2f}' for t in sorted(times))})")
+        print(
+            f"compare  {median(times):6.2f} s (of {given.repeats}: {', '.join(f'{t:.2f}' for t in sorted(times))}; CPU {busy:.2f} each)"
+        )
         print(f"report   {seconds(lambda: found.save(Path(folder) / 'x.html')):6.2f} s")
         print(f"json     {seconds(lambda: json.dumps(found.to_dict())):6.2f} s")
 
