@@ -39,9 +39,8 @@ def main() -> None:
         times = [seconds(lambda: compare(before, after)) for _ in range(given.repeats)]
         busy = (time.process_time() - start) / given.repeats
         found = compare(before, after)
-        print(
-            f"compare  {median(times):6.2f} s (of {given.repeats}: {', '.join(f'{t:.2f}' for t in sorted(times))}; CPU {busy:.2f} each)"
-        )
+        each = ", ".join(f"{t:.2f}" for t in sorted(times))
+        print(f"compare  {median(times):6.2f} s (of {given.repeats}: {each}; CPU {busy:.2f} each)")
         print(f"report   {seconds(lambda: found.save(Path(folder) / 'x.html')):6.2f} s")
         print(f"json     {seconds(lambda: json.dumps(found.to_dict())):6.2f} s")
 
