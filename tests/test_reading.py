@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tracemalloc
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,10 @@ def test_the_summary_of_a_long_run_takes_hardly_more_memory_than_that_of_a_short
         held.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert held[1] - held[0] < 1800 * 1000  # a kilobyte an item, of which the summary's own flips are half
+
+
+@pytest.mark.parametrize("shots", [0, 2])
+def test_the_hash_of_a_task_is_that_of_its_json_written_at_once(shots: int) -> None:
+    for task in (*load_tasks("demo", shots=shots), world()):
+        content = json.dumps(asdict(task), sort_keys=True, ensure_ascii=False, default=dict)
+        assert task.hash == hashlib.sha256(content.encode()).hexdigest()[:16]

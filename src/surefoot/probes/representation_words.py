@@ -96,8 +96,9 @@ def number(value: float) -> str:
 
 
 def signed(slope: float) -> str:
-    """A slope of accuracy (0..1) in percentage points, with its sign."""
-    return f"{100 * slope:+.1f}".replace("-", "−")
+    """A slope of accuracy (0..1) in percentage points, with its sign: one decimal, or two digits of a small one."""
+    value = 100 * slope
+    return f"{value:+.1f}".replace("-", "−") if abs(value) >= 1 or not value else f"{value:+.2g}".replace("-", "−")
 
 
 def with_ends(interval: Interval) -> str:

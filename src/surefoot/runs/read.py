@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -17,6 +17,7 @@ from surefoot.runs.folder import Folder
 from surefoot.runs.record import DONE, RECORD, load_record, schema_of
 from surefoot.runs.shards import DamagedShard, live_shards, read_shard
 
+Found = TypeVar("Found")
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 RUN = pa.field("run", pa.string(), nullable=False)
@@ -59,6 +60,25 @@ def scan_rows(
         return scanner.to_table() if limit is None else scanner.head(limit)
 
     return _steady([folder], scan, (pa.ArrowException, OSError))
+
+
+def distinct(path: str | os.PathLike[str], column: str, where: pc.Expression | None = None) -> list[Any]:
+    """The distinct values of a column, in the order in which they first stand; memory grows with their number."""
+    (folder,) = _folders(path)
+
+    def scan() -> list[Any]:
+        found: dict[Any, None] = {}
+        for batch in dataset_of([folder]).scanner(columns=[column], filter=where, **_NARROW).to_batches():
+            found |= dict.fromkeys(pc.unique(batch.column(0)).to_pylist())
+        return list(found)
+
+    return _steady([folder], scan, (pa.ArrowException, OSError))
+
+
+def count_rows(path: str | os.PathLike[str]) -> int:
+    """How many rows a run has, rechecks among them; reads none of them."""
+    (folder,) = _folders(path)
+    return _steady([folder], lambda: int(dataset_of([folder]).count_rows()), (pa.ArrowException, OSError))
 
 
 def query_rows(paths: Paths, sql: str) -> pa.Table:
@@ -119,7 +139,7 @@ def list_runs(parent: str | os.PathLike[str] = "runs") -> list[RunInfo]:
     )
 
 
-def _steady(folders: Sequence[Folder], read: Callable[[], pa.Table], failures: tuple[type[Exception], ...]) -> pa.Table:
+def _steady(folders: Sequence[Folder], read: Callable[[], Found], failures: tuple[type[Exception], ...]) -> Found:
     """What `read` gives, tried again where the shards were merged meanwhile; a damaged shard is named."""
     for attempt in range(_RETRIES):
         before = [live_shards(folder) for folder in folders]

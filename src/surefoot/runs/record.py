@@ -120,8 +120,11 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def write_json(folder: Folder, name: str, value: Any) -> None:
-    """Store a value as JSON, whole."""
-    folder.write(name, (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+    """Store a value as JSON, whole, without ever holding all of its text."""
+    with folder.create(name) as file:
+        for piece in json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(value):
+            file.write(piece.encode())
+        file.write(b"\n")
 
 
 def now() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -130,12 +129,11 @@ class Run:
         May be called again, on a finished run too; the newest summary counts. Raises `OutOfSpace`; the rows stay.
         Raises what `compact` raises.
         """
-        content = None if summary is None else json.dumps(dict(summary), ensure_ascii=False, indent=2).encode()
         self._lock.check()
         if compact:
             self.compact()
-        if content is not None:
-            self._folder.write(record.SUMMARY, content + b"\n")
+        if summary is not None:
+            record.write_json(self._folder, record.SUMMARY, dict(summary))
         self._record = {**self._record, "settings": dict(self.settings.settings), "finished": record.now()}
         record.write_json(self._folder, record.RECORD, self._record)
         marker = {"finished": self._record["finished"], "rows": len(self.done())}

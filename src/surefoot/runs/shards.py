@@ -21,8 +21,8 @@ from surefoot.runs.rows import CELL, ROW_SCHEMA
 
 ROWS = "rows"
 DAMAGED = "damaged"
-MERGED_ROWS = 20_000  # a merged shard is built in memory, so it has an upper size
-MERGED_BYTES = 1 << 24
+MERGED_ROWS = 4096  # a merged shard is built in memory, so it has an upper size
+MERGED_BYTES = 1 << 23
 _OUTCOMES = ("right", "wrong", "unparsed")
 _NAME = re.compile(r"(\d{6,})(?:-(\d{6,}))?\.parquet")
 

@@ -9,8 +9,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from surefoot.runs.read import read_rows, scan_rows
-from surefoot.runs.rows import CELL
+from surefoot.runs.read import count_rows, distinct, read_rows, scan_rows
 
 
 class Rows:
@@ -47,8 +46,10 @@ class Rows:
     @cached_property
     def count(self) -> int:
         """How many there are, rechecks among them, when this is first asked."""
-        return int(self.select(CELL[:1]).num_rows)
+        return count_rows(self._source) if isinstance(self._source, str) else int(self._source.num_rows)
 
     def names(self, column: str, where: pc.Expression | None = None) -> list[str]:
         """The distinct values of a text column, in the order in which they first stand."""
+        if isinstance(self._source, str):
+            return distinct(self._source, column, where)
         return [str(name) for name in pc.unique(self.select([column], where)[column]).to_pylist()]

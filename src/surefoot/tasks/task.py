@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -80,8 +80,10 @@ class Task:
     @cached_property
     def hash(self) -> str:
         """A digest of everything that can change a row: items, wordings, rules."""
-        content = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, default=dict)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        digest = hashlib.sha256()
+        for piece in _json_pieces(self):
+            digest.update(piece.encode())
+        return digest.hexdigest()[:16]
 
     def wording(self, id: str) -> Instruction:
         """The wording of this id."""
@@ -151,6 +153,24 @@ class Task:
         if "input" in named:
             named |= set(fields_of(self.input_template))
         return frozenset(named)
+
+
+def _json_pieces(task: Task) -> Iterator[str]:
+    """The task as one JSON object with sorted keys, an item or a wording at a time."""
+    for place, name in enumerate(sorted(one.name for one in fields(task))):
+        value = getattr(task, name)
+        yield f'{", " if place else "{"}"{name}": '
+        if isinstance(value, tuple):
+            yield "["
+            yield from (f"{', ' if k else ''}{_json(asdict(one))}" for k, one in enumerate(value))
+            yield "]"
+        else:
+            yield _json(value)
+    yield "}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=dict)
 
 
 def _shuffle(example: Example, seed: int) -> Example:
