@@ -40,6 +40,7 @@ def options() -> argparse.Namespace:
         "--tasks", nargs="*", default=["demo"], help="trained on, and tested on what is held out of them"
     )
     parser.add_argument("--transfer", nargs="*", default=[], help="further tasks, to test on their unobserved wordings")
+    parser.add_argument("--paraphrases", default="rules", help="where other wordings to train on come from")
     parser.add_argument("--items", type=int, default=20, help="test items of each task")
     parser.add_argument("--develop", action="store_true")
     return parser.parse_args()
@@ -50,23 +51,23 @@ def second(text: str) -> bool:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 8 < 3
 
 
-def sides(task: Task, develop: bool, count: int, per_wording: int) -> tuple[Task, Sequence[Any], Task]:
+def sides(task: Task, args: argparse.Namespace, per_wording: int) -> tuple[Task, Sequence[Any], Task]:
     """The task with the training items, groups of wordings to train on, and the task to test on."""
     taught = {example.id for example in training_items(task, 0.5)}
     split = split_wordings(task)
-    made = paraphrase_task(task, source_of("rules"), per_wording=per_wording)
+    made = paraphrase_task(task, source_of(args.paraphrases), per_wording=per_wording)
     groups = [(group.reference, *group.paraphrases) for group in made.groups if group.paraphrases]
     inside = tuple(example for example in task.examples if example.id in taught)
     outside = tuple(example for example in task.examples if example.id not in taught)
     asked = split.held_out
-    if develop:
+    if args.develop:
         later = [group for group in groups if second(group[0].text)] or groups[-1:]
         asked = tuple(group[0] for group in later)
         groups = [group for group in groups if group not in later]
         outside = tuple(example for example in inside if second(example.id))
         inside = tuple(example for example in inside if not second(example.id))
     controls = tuple(wording for klass in CONTROLS for wording in [w for w in task.wordings if w.klass == klass][:2])
-    test = replace(task, examples=outside, wordings=(*asked, *controls)).sample(count)
+    test = replace(task, examples=outside, wordings=(*asked, *controls)).sample(args.items)
     return replace(task, examples=inside), groups, test
 
 
@@ -75,7 +76,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     settings = dict(text.split("=", 1) for text in args.settings)
     tasks = [task for spec in args.tasks for task in load_tasks(spec)]
-    divided = [sides(task, args.develop, args.items, int(settings.get("per_wording", 3))) for task in tasks]
+    divided = [sides(task, args, int(settings.get("per_wording", 2))) for task in tasks]
     tests = [test for _, _, test in divided]
     others = [task for spec in args.transfer for task in load_tasks(spec, limit=args.items, klasses=["unobserved"])]
     groups = {task.name: group for task, group, _ in divided}
