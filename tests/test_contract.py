@@ -246,7 +246,7 @@ def test_a_batch_of_a_treated_model_is_its_items_one_by_one(name: str, kind: str
     together = list(zip(treated.choose(PROMPTS, OPTIONS), treated.generate(PROMPTS, sampling), strict=True))
     for prompt, options, (choice, text) in zip(PROMPTS, OPTIONS, together, strict=True):
         alone = treated.choose([prompt], [options])[0]
-        assert choice.scores == pytest.approx(alone.scores, abs=1e-4)
+        assert choice.scores == pytest.approx(alone.scores, abs=1e-4, rel=3e-5)
         assert treated.generate([prompt], sampling)[0].token_ids == text.token_ids
 
 
