@@ -1,0 +1,188 @@
+"""R0's alignment where the truth is known: a tiny model, tuned from scratch on some wordings, treated and measured.
+
+For every seed a world (`surefoot.worlds`) and a model of random weights, tuned on the world's observed wordings; then
+`soft-align` in its modes on paraphrases of those, never on a held-out wording; then the phrasing probe and the hidden
+states, before and after. Differences are paired within a world; intervals resample worlds and tasks.
+
+Source: Sun, Shaib & Wallace 2024 (arXiv:2306.11270), section 5, at a scale that two processor cores finish in minutes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from surefoot.errors import BadInput, nearest
+from surefoot.reproductions.alignment_measures import GuardReading, Measures, guard_reading, measures
+from surefoot.reproductions.alignment_table import AlignmentResult, SeedOutcome
+from surefoot.worlds.tiny import Shape
+from surefoot.worlds.tuning import Tuning
+from surefoot.worlds.world import HeldOut, World
+
+if TYPE_CHECKING:
+    from surefoot.models.base import LanguageModel
+    from surefoot.tasks.task import Task
+
+MODES = ("PT", "PT+KL", "KL", "FT", "FT+KL")
+STATES = ("untouched", "marked", *MODES, "bound")
+"""`marked` puts the word in front of every prompt that marks texts without house style: the planted soft prompt, as it
+were. `bound` is a model from the same random weights that was tuned on the held-out wordings too."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of `soft-align`, chosen on development wordings of other seeds (docs/alignment-from-scratch.md)."""
+
+    kind: Literal["prompt", "prefix"] = "prompt"
+    tokens: int = 10
+    weight: float = 0.5
+    teacher: Literal["training", "base"] = "training"
+    steps: int = 150
+    batch: int = 8
+    learning_rate: float = 1e-2
+    full_learning_rate: float = 1e-3  # of the modes that train all weights
+    control_learning_rate: float = 0.3  # of KL alone, which is meant to fail: gentle steps do not get there
+    items: int = 200  # training rows of each task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One experiment. `held_out` `development` measures the wordings that settings may be chosen on."""
+
+    states: tuple[str, ...] = ("untouched", "marked", "PT", "PT+KL", "KL", "FT")
+    world: World = field(default_factory=World)
+    shape: Shape = field(default_factory=Shape)
+    tuning: Tuning = field(default_factory=Tuning)
+    recipe: Recipe = field(default_factory=Recipe)
+    held_out: HeldOut = "unobserved"
+
+    def __post_init__(self) -> None:
+        for state in self.states:
+            if state not in STATES:
+                raise BadInput(f'"{state}" is not a state of the experiment.{nearest(state, STATES)}')
+
+
+Say = Callable[[str], None]
+
+
+def alignment(seeds: int = 5, plan: Plan | None = None, *, jobs: int | None = None, say: Say | None = None) -> Any:
+    """The experiment over seeds 1, 2, ..., `seeds`; seed 0 and below are for choosing settings.
+
+    `jobs` worlds are worked on at a time, each on one thread, so that the numbers do not depend on it (default: one a
+    processor). `say` hears what is done; it must be a function of a module where there are several jobs.
+    """
+    if seeds < 1:
+        raise BadInput(f"seeds is {seeds}; give at least one, and five or more for intervals that mean something.")
+    plan, began = plan or Plan(), time.monotonic()
+    outcomes = _all_outcomes(range(1, seeds + 1), plan, min(seeds, jobs or _processors()), say)
+    return AlignmentResult(tuple(outcomes), plan, (time.monotonic() - began) / 60)
+
+
+def to_stderr(line: str) -> None:
+    """Progress on the terminal."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def seed_outcome(seed: int, plan: Plan, say: Say | None = None) -> SeedOutcome:
+    """One world: build, tune, treat, measure."""
+    world = replace(plan.world, seed=seed)
+    if not world.disjoint():
+        raise BadInput(f"World {seed} repeats a wording; the held-out ones would not be held out.")
+    tasks = world.tasks(plan.held_out)
+    tell = _teller(seed, say)
+    base = tuned(world, plan, tell)
+    found: dict[str, Mapping[str, Measures]] = {}
+    guards: dict[str, GuardReading] = {}
+    for state in plan.states:
+        found[state], guards[state] = _measured(_model(state, base, world, plan), tasks)
+        tell(f"{state} measured")
+    return SeedOutcome(seed, found, guards)
+
+
+def tuned(world: World, plan: Plan, tell: Say, *, held_out: bool = False) -> LanguageModel:
+    """A model of the world's seed, tuned on the observed wordings, and with `held_out` on the held-out ones too."""
+    from surefoot.worlds.tiny import language_model, random_weights, tokenizer
+    from surefoot.worlds.tuning import tune
+
+    extra = {name: getattr(world.wordings[name], plan.held_out) for name in world.wordings} if held_out else {}
+    weights = random_weights(world.seed, plan.shape)
+    tune(weights, tokenizer(), world.lessons(extra), plan.tuning, tell)
+    return language_model(weights, f"tiny-{world.seed}{'-bound' if held_out else ''}")
+
+
+def treated(mode: str, base: LanguageModel, world: World, recipe: Recipe) -> LanguageModel:
+    """The model under `soft-align`, trained on other rows than are measured and on paraphrases of observed wordings."""
+    from surefoot.treatments import treat
+
+    rates = {"FT": recipe.full_learning_rate, "FT+KL": recipe.full_learning_rate, "KL": recipe.control_learning_rate}
+    return treat(
+        "soft-align",
+        base,
+        task=world.training_tasks(recipe.items),
+        paraphrases=world.paraphrases(),
+        mode=mode,
+        items=1.0,
+        kind=recipe.kind,
+        tokens=recipe.tokens,
+        weight=recipe.weight,
+        teacher=recipe.teacher,
+        steps=recipe.steps,
+        batch=recipe.batch,
+        learning_rate=rates.get(mode, recipe.learning_rate),
+        seed=world.seed,
+    )
+
+
+def _model(state: str, base: LanguageModel, world: World, plan: Plan) -> LanguageModel:
+    from surefoot.treatments import treat
+    from surefoot.worlds.wordings import ELSEWHERE
+
+    if state == "untouched":
+        return base
+    if state == "marked":
+        return treat("system-prompt", base, text=ELSEWHERE)
+    if state == "bound":
+        return tuned(world, plan, lambda _: None, held_out=True)
+    return treated(state, base, world, plan.recipe)
+
+
+def _measured(model: LanguageModel, tasks: Sequence[Task]) -> tuple[dict[str, Measures], GuardReading]:
+    from surefoot.probes import probe
+
+    reading = probe("phrasing", model, tasks, recheck=0.0)
+    return measures(model, tasks, reading), guard_reading(reading)
+
+
+def _all_outcomes(seeds: Sequence[int], plan: Plan, jobs: int, say: Say | None) -> list[SeedOutcome]:
+    if jobs < 2:
+        return [_on_one_thread(seed, plan, say) for seed in seeds]
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_on_one_thread, seeds, [plan] * len(seeds), [say] * len(seeds)))
+
+
+def _on_one_thread(seed: int, plan: Plan, say: Say | None) -> SeedOutcome:
+    """Sums over threads round differently; one thread gives the same weights wherever it runs."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return seed_outcome(seed, plan, say)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _teller(seed: int, say: Say | None) -> Say:
+    return (lambda line: say(f"seed {seed}: {line}")) if say else (lambda _: None)
+
+
+def _processors() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Worlds: generators whose truth is known exactly, without any model."""
