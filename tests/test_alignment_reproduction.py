@@ -137,7 +137,7 @@ def outcome(seed: int, **changes: dict[str, float]) -> SeedOutcome:
         state: {f"task-{k}": Measures(**{**blank, **m, **changes.get(state, {})}) for k in range(2)}
         for state, m in wished.items()
     }
-    guards = {state: GuardReading(False, state == "KL", "made up") for state in wished}
+    guards = {state: GuardReading(False, state != "KL", "made up") for state in wished}
     return SeedOutcome(seed, tasks, guards)
 
 

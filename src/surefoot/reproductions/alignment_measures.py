@@ -41,16 +41,16 @@ class Measures(NamedTuple):
 
 
 class GuardReading(NamedTuple):
-    """What the probe's guard says of a model: whether it may ignore its instruction, or is not shown above chance."""
+    """What the probe's guard says of a model: `depends` where it says that the model depends on its instruction."""
 
     raised: bool
-    at_chance: bool
+    depends: bool
     sentence: str
 
     @property
     def seen(self) -> bool:
-        """Whether a reader of the probe is warned."""
-        return self.raised or self.at_chance
+        """Whether a reader of the probe is warned: the flag is up, or nothing can be said above chance."""
+        return not self.depends
 
 
 def measures(model: LanguageModel, tasks: Sequence[Task], reading: Reading) -> dict[str, Measures]:
@@ -77,10 +77,12 @@ def measures(model: LanguageModel, tasks: Sequence[Task], reading: Reading) -> d
 
 
 def guard_reading(reading: Reading) -> GuardReading:
-    """The guard over all tasks."""
-    summary = reading.summary
+    """The guard over all tasks. A drop that is shown to reach the threshold is what it calls depending."""
+    summary, guard = reading.summary, reading.summary.guard
     chance = sum(task.chance or 0.0 for task in summary.tasks) / len(summary.tasks)
-    return GuardReading(summary.guard.raised, summary.mean.low <= chance, summary.guard.sentence)
+    drops = [drop for drop in (guard.drop_negated, guard.drop_nonsense) if drop is not None]
+    reached = any(drop.low >= guard.threshold for drop in drops)
+    return GuardReading(guard.raised, reached and summary.mean.low > chance, guard.sentence)
 
 
 def state_distances(model: LanguageModel, tasks: Sequence[Task]) -> dict[str, tuple[float, float]]:

@@ -28,7 +28,8 @@ DEVIATIONS = (
     "Settings of soft-align were chosen on development wordings of another seed; the paper's are not published.",
     "KL is KL(p_reference || p_paraphrase) on the answer's one token, with the gradient through the reference stopped; "
     "the paper leaves direction and stop open.",
-    "KL alone is no state of the paper; it is a control, at thirty times the learning rate of the others.",
+    "KL alone is no state of the paper; it is a control, with the gradient through both wordings and ten times the "
+    "learning rate.",
 )
 
 
