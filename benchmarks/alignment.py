@@ -42,6 +42,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--transfer", nargs="*", default=[], help="further tasks, to test on their unobserved wordings")
     parser.add_argument("--paraphrases", default="rules", help="where other wordings to train on come from")
     parser.add_argument("--items", type=int, default=20, help="test items of each task")
+    parser.add_argument(
+        "--distance", type=int, default=0, help="items of each task to measure states on; none by default"
+    )
     parser.add_argument("--develop", action="store_true")
     return parser.parse_args()
 
@@ -71,6 +74,16 @@ def sides(task: Task, args: argparse.Namespace, per_wording: int) -> tuple[Task,
     return replace(task, examples=inside), groups, test
 
 
+def near(task: Task, count: int) -> Task:
+    """Held-out wordings and as many of the training side, told apart by class, for distances between states."""
+    split = split_wordings(task)
+    seen = [replace(wording, klass="observed") for wording in split.training[: len(split.held_out)]]
+    new = [replace(wording, klass="unobserved") for wording in split.held_out]
+    taught = {example.id for example in training_items(task, 0.5)}
+    outside = tuple(example for example in task.examples if example.id not in taught)
+    return replace(task, examples=outside, wordings=(*seen, *new)).sample(count)
+
+
 def main() -> None:
     args = options()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -80,8 +93,9 @@ def main() -> None:
     tests = [test for _, _, test in divided]
     others = [task for spec in args.transfer for task in load_tasks(spec, limit=args.items, klasses=["unobserved"])]
     groups = {task.name: group for task, group, _ in divided}
+    states = [near(task, args.distance) for task in tasks] if args.distance else []
     base = load("smollm2")
-    lines = [measured("base", 0, base, tests, others, args.out, {})]
+    lines = [measured("base", 0, base, (tests, others, states), args.out, {})]
     for seed in args.seeds:
         for mode in args.modes:
             folder = args.out / f"{mode.replace('+', '-')}-{seed}"
@@ -104,7 +118,7 @@ def main() -> None:
                 **settings,
             )
             cost = _cost(folder, treated, time.monotonic() - began, peak_mib() - held)
-            lines.append(measured(mode, seed, treated, tests, others, folder, cost))
+            lines.append(measured(mode, seed, treated, (tests, others, states), folder, cost))
     (args.out / "lines.json").write_text(json.dumps(lines, indent=2))
     print(table(lines))
 
@@ -119,9 +133,10 @@ def _cost(folder: Path, treated: Any, seconds: float, mib: float) -> dict[str, f
 
 
 def measured(
-    mode: str, seed: int, model: Any, tests: list[Task], others: list[Task], folder: Path, cost: dict[str, float]
+    mode: str, seed: int, model: Any, asked: tuple[list[Task], ...], folder: Path, cost: dict[str, float]
 ) -> dict[str, Any]:
-    """One line of the table: both sets of tasks probed."""
+    """One line of the table: what is held out, what is transferred to, and the distance between states."""
+    tests, others, states = asked
     line: dict[str, Any] = {"mode": mode, "seed": seed, **cost}
     for name, tasks in (("held out", tests), ("transfer", others)):
         if not tasks:
@@ -138,6 +153,11 @@ def measured(
                 task.task: [task.spread.mean.value, task.spread.sd.value] for task in summary.tasks if task.spread
             },
         }
+    if states:
+        found: Any = surefoot.probe(
+            "representation", model, task=states, out=str(folder / "run-states"), points=0
+        ).summary
+        line["distance"] = {"raw": found.target.distance.value, "scaled": found.target.scaled.value}
     print(json.dumps(line), flush=True)
     return line
 
@@ -156,6 +176,11 @@ def table(lines: list[dict[str, Any]]) -> str:
             rows.append(
                 f"{mode:<9} " + " ".join(f"{c:>12}" for c in cells) + f" {minutes:6.1f} {own[0].get('trained', 0):>12,}"
             )
+    if "distance" in lines[0]:
+        rows.append("\ndistance of held-out wordings to the nearest of the training side: raw, and free of scale")
+        for mode in dict.fromkeys(line["mode"] for line in lines):
+            own = [line["distance"] for line in lines if line["mode"] == mode]
+            rows.append(f"{mode:<9} {mean(d['raw'] for d in own):12.1f} {mean(d['scaled'] for d in own):12.3f}")
     return "\n".join(rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,19 @@ def test_answer_logits_are_the_same_with_and_without_prefix_sharing() -> None:
     assert tree.shares_prefixes
     for a, b in zip(answer_logits(tree, flat), answer_logits(plain, flat), strict=True):
         torch.testing.assert_close(a, b, atol=2e-4, rtol=1e-4)
+
+
+def test_all_weights_of_a_model_in_bfloat16_train_in_mixed_precision() -> None:
+    base = tiny.causal(deepcopy(tiny.llama_weights()).to(torch.bfloat16))
+    adapter = new_adapter(base, AdapterSettings(kind="weights"))
+    assert adapter.mixed_precision == "bf16"
+    objective = AlignmentObjective(adapter, base, groups_of(adapter.model), Alignment(weight=0.5))
+    log = fit(objective, FitSettings(steps=12, batch=3, learning_rate=1e-3))
+    assert adapter.model.shares_prefixes
+    assert log[-1].losses["loss"] < 0.8 * log[0].losses["loss"]
+    adapter.settle()
+    assert adapter.model.model.dtype == torch.bfloat16
+    assert base.model.dtype == torch.bfloat16
 
 
 def test_a_shared_prefix_is_computed_once_in_a_training_step() -> None:

@@ -42,10 +42,10 @@ class Pool:
                 self.size += len(block)
         self.layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def of(self, layer: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def of(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The layer's part, made like its first key and value (under autocast they differ in precision)."""
         if layer not in self.layers:
-            shape = (self.size, *like.shape[1:])
-            self.layers[layer] = (like.new_zeros(shape), like.new_zeros(shape))
+            self.layers[layer] = tuple(like.new_zeros(self.size, *like.shape[1:]) for like in (key, value))  # type: ignore
         return self.layers[layer]
 
 
@@ -93,7 +93,7 @@ class Pack:
         """Attention of shape (1, tokens, heads, head width) for queries (1, heads, tokens, head width)."""
         self.calls += 1
         q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))  # (tokens, heads, head width)
-        pool_k, pool_v = (k, v) if self.pool is None else self.pool.of(layer, k)
+        pool_k, pool_v = (k, v) if self.pool is None else self.pool.of(layer, k, v)
         if self.keep is not None:
             pool_k[self.slots], pool_v[self.slots] = k[self.keep], v[self.keep]
         if self.bias is None:
