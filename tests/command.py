@@ -72,7 +72,10 @@ class Place:
     def start(self, *words: str, out: str = "run", code: str = "") -> subprocess.Popen[str]:
         """The probe as a process of its own; `code` runs in it first."""
         line = ["probe", "--model", "model", *TASK, "--out", out, *words]
-        program = f"import sys; sys.argv = ['surefoot', *{line!r}]\n{code}\nfrom surefoot.cli import main; main()"
+        heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a background job ignores it
+        program = (
+            f"import sys; sys.argv = ['surefoot', *{line!r}]\n{heed}\n{code}\nfrom surefoot.cli import main; main()"
+        )
         return subprocess.Popen(
             [sys.executable, "-c", program],
             cwd=self.path,

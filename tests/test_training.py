@@ -165,7 +165,7 @@ def test_answer_logits_are_the_same_with_and_without_prefix_sharing() -> None:
 def test_all_weights_of_a_model_in_bfloat16_train_in_mixed_precision() -> None:
     base = tiny.causal(deepcopy(tiny.llama_weights()).to(torch.bfloat16))
     adapter = new_adapter(base, AdapterSettings(kind="weights"))
-    assert adapter.mixed_precision == "bf16"
+    assert adapter.autocast
     objective = AlignmentObjective(adapter, base, groups_of(adapter.model), Alignment(weight=0.5))
     log = fit(objective, FitSettings(steps=12, batch=3, learning_rate=1e-3))
     assert adapter.model.shares_prefixes
@@ -205,7 +205,7 @@ def test_the_teacher_of_the_base_model_is_computed_once_and_ignores_the_soft_pro
 class Parabola:
     """(w - target)^2, with a target that depends on the example."""
 
-    identity, mixed_precision = "parabola", "no"
+    identity, autocast = "parabola", False
 
     def __init__(self, examples: int = 6, poison: int | None = None) -> None:
         self.weight = nn.Parameter(torch.zeros(2))

@@ -58,13 +58,13 @@ class Objective(Protocol):
     """What is trained: named parameters, how many examples there are, and the losses of some of them.
 
     `losses` gives scalars by name; `loss` is the one that is minimised. `identity` tells whether a checkpoint is of the
-    same training.
+    same training. `autocast` asks for matrix products in bfloat16 where parameters are kept in float32.
     """
 
     parameters: Mapping[str, nn.Parameter]
     examples: int
     identity: str
-    mixed_precision: str
+    autocast: bool
 
     def losses(self, places: list[int]) -> Mapping[str, torch.Tensor]: ...
 
@@ -100,7 +100,7 @@ def fit(
     """
     from accelerate import Accelerator
 
-    accelerator = Accelerator(cpu=_on_cpu(objective), mixed_precision=objective.mixed_precision)
+    accelerator = Accelerator(cpu=_device(objective) == "cpu")
     parameters = dict(objective.parameters)
     optimizer = torch.optim.AdamW(parameters.values(), lr=settings.rate(0), weight_decay=settings.weight_decay)
     identity = f"{objective.identity} {json.dumps(asdict(settings), sort_keys=True)}"
@@ -129,7 +129,7 @@ def _accumulate(objective: Objective, settings: FitSettings, step: int, accelera
     sums: dict[str, float] = {}
     for part in range(settings.accumulate):
         places = batch_at(objective.examples, settings.batch, step * settings.accumulate + part, settings.seed)
-        with accelerator.autocast():
+        with torch.autocast(_device(objective), torch.bfloat16, enabled=objective.autocast):
             losses = objective.losses(places)
         if torch.isfinite(losses["loss"]):
             accelerator.backward(losses["loss"] / settings.accumulate)
@@ -138,8 +138,8 @@ def _accumulate(objective: Objective, settings: FitSettings, step: int, accelera
     return sums
 
 
-def _on_cpu(objective: Objective) -> bool:
-    return next(iter(objective.parameters.values())).device.type == "cpu"
+def _device(objective: Objective) -> str:
+    return next(iter(objective.parameters.values())).device.type
 
 
 def _resume(

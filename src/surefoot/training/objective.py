@@ -27,7 +27,7 @@ class AlignmentObjective:
         self.groups = tuple(groups)
         self.rule = rule
         self.parameters: Mapping[str, nn.Parameter] = adapter.parameters
-        self.mixed_precision = adapter.mixed_precision
+        self.autocast = adapter.autocast
         self.examples = len(self.groups)
         self.identity = f"{digest(groups)} {rule} {type(adapter).__name__}"
         self._taught: dict[int, torch.Tensor] = {}

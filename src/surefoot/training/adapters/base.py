@@ -19,12 +19,12 @@ from surefoot.models.local import LocalModel
 class Adapter(ABC):
     """A trainable part in its place: `model` reads with it, `parameters` are all that gradients reach.
 
-    `mixed_precision` is what training computes in where parameters are kept in float32 (`no`: as the model does).
+    `autocast` asks for matrix products in bfloat16 while training, where parameters are kept in float32.
     """
 
     model: LocalModel
     parameters: Mapping[str, nn.Parameter]
-    mixed_precision: str = "no"
+    autocast: bool = False
 
     @abstractmethod
     def save(self, folder: Path, base: str) -> None:

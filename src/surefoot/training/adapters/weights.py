@@ -26,7 +26,7 @@ class Weights(Adapter):
     @classmethod
     def new(cls, base: LocalModel, settings: AdapterSettings, seed: int) -> Self:
         made = cls(base, copy.deepcopy(base.model).float().requires_grad_(True))
-        made.mixed_precision = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(base.model.dtype, "no")
+        made.autocast = base.model.dtype == torch.bfloat16
         return made
 
     @classmethod
