@@ -58,7 +58,6 @@ def parts() -> Iterator[None]:
     rmtree(PARTS[0].parent)
 
 
-
 class Writer(ScriptedModel):
     """Writes, and has states, but ranks nothing."""
 

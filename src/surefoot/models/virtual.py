@@ -27,7 +27,8 @@ def structural_copy(model: Any) -> Any:
 class VirtualEmbedding(nn.Module):
     """An embedding table that goes on behind its vocabulary with `prompt`, shape (virtual tokens, width).
 
-    The table may be such a one itself, so that trained parts stack. `places` of the last call says which of its tokens were virtual, shape (rows, tokens); layers with a prefix read it.
+    The table may be such a one itself, so that trained parts stack. `places` of the last call says which of its tokens
+    were virtual, shape (rows, tokens); layers with a prefix read it.
     """
 
     def __init__(self, table: Any, prompt: nn.Parameter) -> None:
