@@ -89,6 +89,11 @@ def _percent(done: int, total: int) -> int:
     return 100 * done // total if total else 100
 
 
+def minutes(seconds: float) -> str:
+    """`2:05` for 125 seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 class _Clock:
     """Remaining time: the estimate at first, then more and more the measured rate."""
 
@@ -116,7 +121,7 @@ class _Clock:
 
     def remaining(self) -> str:
         left = self.left()
-        return "" if left is None else f"{int(left) // 60}:{int(left) % 60:02d} left"
+        return "" if left is None else f"{minutes(left)} left"
 
 
 class _Remaining:

@@ -52,7 +52,7 @@ def treat(
     with TrainingProgress() as progress:
         progress.say(f"loading {model}")
         loaded = model_from(model, None, format=format, dtype=dtype, device=device, truncate=truncate)
-        treated = treatment.apply(loaded, progress.watch)
+        treated = treatment.apply(loaded, progress.step)
     typer.echo(f"{treated.name}: {treated.adapter.trainable:,} trained values")
     typer.echo(f"Treated model: {out}")
 
