@@ -184,6 +184,8 @@ def test_the_command_a_second_time_goes_on_from_the_checkpoint(place: Place) -> 
     again = treat(place, paraphrases(place))
     assert (first.code, again.code) == (0, 0)
     assert (place.path / "steady" / "adapter_model.safetensors").read_bytes() == before
+    record = json.loads((place.path / "steady" / "surefoot.json").read_text())
+    assert [step["step"] for step in record["log"]] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

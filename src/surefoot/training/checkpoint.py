@@ -21,11 +21,12 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Checkpoint(NamedTuple):
-    """The state after `step` steps: tensors by name, and what training it belongs to."""
+    """The state after `step` steps: tensors by name, what training it belongs to, and the losses of all steps."""
 
     step: int
     identity: str
     tensors: Mapping[str, torch.Tensor]
+    log: tuple[Mapping[str, float], ...] = ()
 
     @classmethod
     def of(cls, step: int, identity: str, parameters: Mapping[str, nn.Parameter], optimizer: Any) -> Self:
@@ -53,11 +54,19 @@ def save(out: Path, checkpoint: Checkpoint) -> None:
     new.mkdir(parents=True)
     tensors = {name: tensor.contiguous().cpu() for name, tensor in checkpoint.tensors.items()}
     save_file(tensors, new / "state.safetensors")
-    (new / "state.json").write_text(json.dumps({"step": checkpoint.step, "identity": checkpoint.identity}))
+    (new / "state.json").write_text(
+        json.dumps({"step": checkpoint.step, "identity": checkpoint.identity, "log": checkpoint.log})
+    )
     if place.exists():
         os.replace(place, old)
     os.replace(new, place)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def whole_log(out: Path) -> list[Mapping[str, float]] | None:
+    """The losses of all steps up to the last checkpoint, without its tensors; None where there is none."""
+    state = out / FOLDER / "state.json"
+    return list(json.loads(state.read_text()).get("log", ())) if state.is_file() else None
 
 
 def latest(out: Path) -> Checkpoint | None:
@@ -67,7 +76,8 @@ def latest(out: Path) -> Checkpoint | None:
             continue
         try:
             state = json.loads((place / "state.json").read_text())
-            return Checkpoint(int(state["step"]), str(state["identity"]), load_file(place / "state.safetensors"))
+            tensors, log = load_file(place / "state.safetensors"), tuple(state.get("log", ()))
+            return Checkpoint(int(state["step"]), str(state["identity"]), tensors, log)
         except (ValueError, KeyError, OSError, SafetensorError) as error:
             raise BadInput(f'The checkpoint "{place}" is damaged ({error}); delete it to begin again.') from None
     return None

@@ -81,6 +81,10 @@ class FitStep(NamedTuple):
     seconds: float
     of_this_call: int
 
+    def as_record(self) -> dict[str, float]:
+        """What is kept of the step: its number and losses."""
+        return {"step": self.step, **self.losses}
+
 
 class TrainingDiverged(SurefootError):
     """The loss became NaN or infinite."""
@@ -104,7 +108,7 @@ def fit(
     parameters = dict(objective.parameters)
     optimizer = torch.optim.AdamW(parameters.values(), lr=settings.rate(0), weight_decay=settings.weight_decay)
     identity = f"{objective.identity} {json.dumps(asdict(settings), sort_keys=True)}"
-    start = _resume(out, identity, parameters, optimizer)
+    start, earlier = _resume(out, identity, parameters, optimizer)
     optimizer = accelerator.prepare(optimizer)
     log, began = [], time.monotonic()
     for step in range(start, settings.steps):
@@ -118,7 +122,8 @@ def fit(
         optimizer.zero_grad(set_to_none=True)
         log.append(FitStep(step + 1, settings.steps, means, time.monotonic() - began, step + 1 - start))
         if out is not None and ((step + 1) % settings.save_every == 0 or step + 1 == settings.steps):
-            save(out, Checkpoint.of(step + 1, identity, parameters, optimizer))
+            kept = Checkpoint.of(step + 1, identity, parameters, optimizer)
+            save(out, kept._replace(log=(*earlier, *(one.as_record() for one in log))))
         if watch is not None:
             watch(log[-1])
     return log
@@ -144,15 +149,15 @@ def _device(objective: Objective) -> str:
 
 def _resume(
     out: Path | None, identity: str, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
-) -> int:
-    """Put the last checkpoint back; the step to go on with."""
+) -> tuple[int, tuple[Mapping[str, float], ...]]:
+    """Put the last checkpoint back; the step to go on with, and the log up to there."""
     found = None if out is None else latest(out)
     if found is None:
-        return 0
+        return 0, ()
     if found.identity != identity:
         raise BadInput(f'"{out}" holds a training with other data or settings; give another folder or delete it.')
     found.restore(parameters, optimizer)
-    return found.step
+    return found.step, found.log
 
 
 def _diverged(step: int, settings: FitSettings, out: Path | None) -> TrainingDiverged:

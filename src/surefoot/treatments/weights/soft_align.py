@@ -21,6 +21,7 @@ from surefoot.models.base import LanguageModel
 from surefoot.tasks.loading import tasks_of
 from surefoot.tasks.task import Task
 from surefoot.training.adapters import RATES, AdapterSettings, new_adapter
+from surefoot.training.checkpoint import whole_log
 from surefoot.training.fit import FitSettings, FitStep, fit
 from surefoot.training.losses import Alignment
 from surefoot.training.objective import AlignmentObjective
@@ -99,7 +100,9 @@ class SoftAlign:
         adapter = new_adapter(base, self.part, self.fit.seed)
         objective = AlignmentObjective(adapter, base, as_groups(adapter.model, found), self.rule)
         folder = None if self.out is None else Path(self.out)
-        log = fit(objective, self.descent, out=folder, watch=watch) if adapter.parameters else []
+        steps = fit(objective, self.descent, out=folder, watch=watch) if adapter.parameters else []
+        earlier = None if folder is None else whole_log(folder)  # with the steps before an interruption
+        log = [step.as_record() for step in steps] if earlier is None else earlier
         adapter.settle()
         treated = Adapted(model, adapter, "soft-align", {**self._record(tasks, found, log), **told})
         if folder is not None:
@@ -117,7 +120,7 @@ class SoftAlign:
         groups = {one.task: [(g.reference, *g.paraphrases) for g in one.groups if g.paraphrases] for one in made}
         return groups, {"paraphrases": self.paraphrases, "wordings": [one.record() for one in made]}
 
-    def _record(self, tasks: tuple[Task, ...], found: list[Lesson], log: list[FitStep]) -> dict[str, Any]:
+    def _record(self, tasks: tuple[Task, ...], found: list[Lesson], log: list[Any]) -> dict[str, Any]:
         return {
             "settings": {
                 "mode": self.mode,
@@ -127,5 +130,5 @@ class SoftAlign:
             },
             "tasks": {task.name: task.hash for task in tasks},
             "trained_on": trained_on(found),
-            "log": [{"step": step.step, **step.losses} for step in log],
+            "log": log,
         }
