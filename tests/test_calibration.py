@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import math
+from pathlib import Path
 
 import pytest
 
+from surefoot import calibration
 from surefoot.calibration import Calibration, Truth, calibrate, calibration_table, lines_of
+from surefoot.catalogue import CALIBRATED, load_object
 from surefoot.errors import BadInput
 from surefoot.probes import asking
 from surefoot.probes.phrasing_calibrations import ITEMS, KNOWN, knows, world
@@ -41,6 +45,19 @@ def test_a_reading_is_right_within_its_tolerance(reading: float, ok: bool) -> No
     (line,) = lines_of(Calibration("m", "b", lambda: {"q": reading}, {"q": Truth(0.5, 0.1)}))
     assert line.ok is ok
     assert ("OFF" in calibration_table([line])) is not ok
+
+
+def test_calibration_imports_nothing_from_above_the_catalogue() -> None:
+    """Probes import it, so it stands below them; what it calibrates it knows by name."""
+    tree = ast.parse(Path(calibration.__file__).read_text())
+    named = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    named |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert {name for name in named if name and name.startswith("surefoot")} <= {"surefoot.catalogue", "surefoot.errors"}
+
+
+def test_everything_that_is_calibrated_has_cases() -> None:
+    for target in CALIBRATED.values():
+        assert all(isinstance(case, Calibration) for case in load_object(target)())
 
 
 def test_an_unknown_probe_is_named() -> None:

@@ -721,6 +721,17 @@ def test_the_fragment_and_the_terminal_show_the_spread_of_each_task(summary: Phr
             assert percent(value.value) in line
 
 
+@pytest.mark.parametrize(("p", "written"), [(1.0, "1.000"), (0.0321, "0.032"), (0.0004, "< 0.001")])
+def test_a_column_of_p_values_holds_numbers_without_an_equals_sign(
+    summary: PhrasingSummary, p: float, written: str
+) -> None:
+    tasks = tuple(replace(t, spread=replace(t.spread, p_value=p)) for t in summary.tasks)  # type: ignore[type-var]
+    (table, *_) = Page(summary_html(replace(summary, tasks=tasks))).root.all("table")
+    column = [cell.text for cell in table.all("th")].index("p")
+    for row in table.all("tbody")[0].all("tr"):
+        assert [cell.text for cell in (*row.all("th"), *row.all("td"))][column] == written
+
+
 def test_names_cannot_style_or_steer_the_terminal(summary: PhrasingSummary) -> None:
     from rich.console import Console
 

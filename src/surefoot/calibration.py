@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from surefoot.catalogue import find
+from surefoot.catalogue import CALIBRATED, find, load_object
 
 
 class Truth(NamedTuple):
@@ -44,12 +44,8 @@ class CalibrationLine(NamedTuple):
 
 def calibrate(name: str) -> tuple[CalibrationLine, ...]:
     """All calibrations of a probe of the catalogue, or of `compare`."""
-    if name == "compare":
-        from surefoot.comparison.calibrations import calibrations
-
-        return tuple(line for case in calibrations() for line in lines_of(case))
-    instrument: Any = find("probe", name).load()
-    return tuple(line for case in instrument.calibrations() for line in lines_of(case))
+    cases = load_object(CALIBRATED[name]) if name in CALIBRATED else find("probe", name).load().calibrations
+    return tuple(line for case in cases() for line in lines_of(case))
 
 
 def lines_of(case: Calibration) -> list[CalibrationLine]:

@@ -24,8 +24,13 @@ class Entry(NamedTuple):
 
     def load(self) -> Any:
         """The object itself."""
-        module, _, name = self.target.partition(":")
-        return getattr(import_module(module), name)
+        return load_object(self.target)
+
+
+def load_object(target: str) -> Any:
+    """What `module:object` names."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
 
 
 ENTRIES: tuple[Entry, ...] = (
@@ -94,6 +99,10 @@ ENTRIES: tuple[Entry, ...] = (
         "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
     ),
 )
+
+
+CALIBRATED: Mapping[str, str] = {"compare": "surefoot.comparison.calibrations:calibrations"}
+"""What is calibrated besides the probes: its name, and the `module:object` that gives its cases."""
 
 
 def checked(entries: Iterable[Entry]) -> Mapping[tuple[str, str], Entry]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from surefoot.comparison.result import Change, Comparison, Effect, Flip, Pair
 from surefoot.probes.summary import Table
-from surefoot.report.numbers import NOTHING, count, ends, p_value, percent, points, signed_points, visible
+from surefoot.report.numbers import NOTHING, count, ends, p_bare, percent, points, signed_points, visible
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -63,8 +63,8 @@ def effect_cells(effect: Effect) -> tuple[str, ...]:
         points(effect.after),
         signed_points(effect.difference.value),
         ends(effect.difference, signed=True),
-        bare(effect.p_value),
-        bare(effect.p_corrected),
+        p_bare(effect.p_value),
+        p_bare(effect.p_corrected),
         effect.verdict,
     )
 
@@ -76,7 +76,7 @@ def class_table(overall: Change) -> Table:
     for one in overall.classes:
         mean, drop = effect_cells(one.mean)[:4], (NOTHING,) * 3
         if one.drop is not None:
-            drop = (points(one.drop.before), points(one.drop.after), bare(one.drop.p_corrected))
+            drop = (points(one.drop.before), points(one.drop.after), p_bare(one.drop.p_corrected))
         rows.append((one.klass, *mean, *drop))
     return Table("classes", columns, tuple(rows))
 
@@ -85,11 +85,6 @@ def flip_words(flip: Flip) -> str:
     """`reviews 17: 86.7 % to 13.3 %`; the task is left out where the item's id begins with it."""
     name = flip.item if flip.item.startswith(flip.task) else f"{flip.task} {flip.item}"
     return f"{name}: {percent(flip.before)} to {percent(flip.after)}"
-
-
-def bare(p: float) -> str:
-    """A p-value for a column: `0.032`, `< 0.001`."""
-    return p_value(p).removeprefix("p ").removeprefix("= ")
 
 
 def _pair(pair: Pair) -> list[RenderableType]:

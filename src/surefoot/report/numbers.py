@@ -43,6 +43,11 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def p_bare(p: float) -> str:
+    """The p-value for a column that is headed `p`: `0.032`, `< 0.001`; NaN is a dash."""
+    return p_value(p).removeprefix("p ").removeprefix("= ")
+
+
 def count(n: int, noun: str, plural: str = "") -> str:
     """`1 item`, `2,400 items`."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

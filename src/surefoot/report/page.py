@@ -72,6 +72,7 @@ def _environment() -> Environment:
         signed_points=numbers.signed_points,
         ends=numbers.ends,
         p_value=numbers.p_value,
+        p_bare=numbers.p_bare,
         count=numbers.count,
         place=strip.place,
         is_right=classes.is_right,

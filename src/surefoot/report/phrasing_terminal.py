@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from surefoot.probes.phrasing_summary import ClassScore, PhrasingSummary, TaskSummary
 from surefoot.report import headline as words
 from surefoot.report.classes import is_right, rank
-from surefoot.report.numbers import count, ends, p_value, percent, points, visible
+from surefoot.report.numbers import count, ends, p_bare, percent, points, visible
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -69,7 +69,7 @@ def spread_table(tasks: tuple[TaskSummary, ...]) -> Table:
                 percent(spread.mean.value),
                 points(spread.sd.value),
                 points(spread.noise_sd),
-                p_value(spread.p_value).removeprefix("p ").removeprefix("= "),
+                p_bare(spread.p_value),
                 percent(spread.worst.accuracy.value),
                 percent(spread.best.accuracy.value),
             )
