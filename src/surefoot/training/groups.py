@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -36,11 +37,13 @@ def batch_at(count: int, size: int, step: int, seed: int) -> list[int]:
 
     So a run that goes on at a step reads what it would have read without the interruption.
     """
-    found: list[int] = []
-    for place in range(step * size, (step + 1) * size):
-        epoch, offset = divmod(place, count)
-        found.append(int(np.random.default_rng([seed, epoch]).permutation(count)[offset]))
-    return found
+    places = (divmod(place, count) for place in range(step * size, (step + 1) * size))
+    return [int(_order(count, seed, epoch)[offset]) for epoch, offset in places]
+
+
+@lru_cache(maxsize=2)  # a step may reach from one epoch into the next
+def _order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(count)
 
 
 def digest(groups: Sequence[Group]) -> str:
