@@ -4,7 +4,9 @@
     python benchmarks/alignment.py --out runs/dev --develop --set steps=60   to choose settings without any test wording
 
 Half of each task's items and a part of its wordings are for training. `--develop` divides the training side once more
-and tests on its second part. Everything finished is kept in `--out`; the same command goes on from there.
+and tests on its second part. `--observed 1 --paraphrases none` trains on one text a task as it stands, and `--base DIR`
+goes on from a model that such a training has kept. Everything finished is kept in `--out`; the same command goes on
+from there.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 import surefoot
 from measuring import forget_peak, held_mib, peak_mib
@@ -25,6 +27,7 @@ from surefoot.models.load import load
 from surefoot.paraphrases import paraphrase_task, source_of, split_wordings
 from surefoot.tasks.loading import load_tasks
 from surefoot.tasks.task import Task
+from surefoot.text.instruction import Instruction
 from surefoot.treatments.weights.alignment_data import training_items
 
 CONTROLS = ("negated", "nonsense", "incorrect")
@@ -40,7 +43,11 @@ def options() -> argparse.Namespace:
         "--tasks", nargs="*", default=["demo"], help="trained on, and tested on what is held out of them"
     )
     parser.add_argument("--transfer", nargs="*", default=[], help="further tasks, to test on their unobserved wordings")
-    parser.add_argument("--paraphrases", default="rules", help="where other wordings to train on come from")
+    parser.add_argument("--paraphrases", default="rules", help="where other wordings to train on come from, or none")
+    parser.add_argument("--base", default="smollm2", help="the model that is trained: smollm2, or a folder")
+    parser.add_argument(
+        "--observed", type=int, default=0, help="texts of each task that are references, and are asked too; 0: all"
+    )
     parser.add_argument("--items", type=int, default=20, help="test items of each task")
     parser.add_argument(
         "--distance", type=int, default=0, help="items of each task to measure states on; none by default"
@@ -50,28 +57,45 @@ def options() -> argparse.Namespace:
 
 
 def second(text: str) -> bool:
-    """Whether something of the training side belongs to its second part (three of eight)."""
+    """Whether an item of the training side belongs to its second part (three of eight)."""
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 8 < 3
 
 
-def sides(task: Task, args: argparse.Namespace, per_wording: int) -> tuple[Task, Sequence[Any], Task]:
-    """The task with the training items, groups of wordings to train on, and the task to test on."""
+def in_order(groups: Sequence[Sequence[Instruction]]) -> list[str]:
+    """The texts of the references in a fixed order; `--develop` tests the last one, in every frame."""
+    return sorted({group[0].text for group in groups}, key=lambda text: hashlib.sha256(text.encode()).hexdigest())
+
+
+class Sides(NamedTuple):
+    """The task with the training items, groups of wordings to train on, and the task to test on: under wordings that
+    are held out, and under the references."""
+
+    training: Task
+    groups: Sequence[Sequence[Instruction]]
+    test: Task
+    seen: Task
+
+
+def sides(task: Task, args: argparse.Namespace, per_wording: int) -> Sides:
     taught = {example.id for example in training_items(task, 0.5)}
     split = split_wordings(task)
-    made = paraphrase_task(task, source_of(args.paraphrases), per_wording=per_wording)
-    groups = [(group.reference, *group.paraphrases) for group in made.groups if group.paraphrases]
+    groups: list[tuple[Instruction, ...]] = [(wording,) for wording in split.training]
+    if args.paraphrases != "none":
+        made = paraphrase_task(task, source_of(args.paraphrases), per_wording=per_wording)
+        groups = [(group.reference, *group.paraphrases) for group in made.groups if group.paraphrases]
     inside = tuple(example for example in task.examples if example.id in taught)
     outside = tuple(example for example in task.examples if example.id not in taught)
-    asked = split.held_out
+    asked, texts = split.held_out, in_order(groups)
     if args.develop:
-        later = [group for group in groups if second(group[0].text)] or groups[-1:]
-        asked = tuple(group[0] for group in later)
-        groups = [group for group in groups if group not in later]
+        *texts, later = texts
+        asked = tuple(group[0] for group in groups if group[0].text == later)
         outside = tuple(example for example in inside if second(example.id))
         inside = tuple(example for example in inside if not second(example.id))
+    groups = [group for group in groups if group[0].text in texts[: args.observed or None]]
     controls = tuple(wording for klass in CONTROLS for wording in [w for w in task.wordings if w.klass == klass][:2])
     test = replace(task, examples=outside, wordings=(*asked, *controls)).sample(args.items)
-    return replace(task, examples=inside), groups, test
+    seen = replace(task, examples=outside, wordings=tuple(group[0] for group in groups)).sample(args.items)
+    return Sides(replace(task, examples=inside), groups, test, seen)
 
 
 def near(task: Task, count: int) -> Task:
@@ -90,12 +114,15 @@ def main() -> None:
     settings = dict(text.split("=", 1) for text in args.settings)
     tasks = [task for spec in args.tasks for task in load_tasks(spec)]
     divided = [sides(task, args, int(settings.get("per_wording", 2))) for task in tasks]
-    tests = [test for _, _, test in divided]
-    others = [task for spec in args.transfer for task in load_tasks(spec, limit=args.items, klasses=["unobserved"])]
-    groups = {task.name: group for task, group, _ in divided}
+    asked = {
+        "held out": [side.test for side in divided],
+        "observed": [side.seen for side in divided] if args.observed else [],
+        "transfer": [t for spec in args.transfer for t in load_tasks(spec, limit=args.items, klasses=["unobserved"])],
+    }
+    groups = {side.training.name: side.groups for side in divided}
     states = [near(task, args.distance) for task in tasks] if args.distance else []
-    base = load("smollm2")
-    lines = [measured("base", 0, base, (tests, others, states), args.out, {})]
+    base = load(args.base)
+    lines = [measured("base", 0, base, asked, states, args.out, {})]
     for seed in args.seeds:
         for mode in args.modes:
             folder = args.out / f"{mode.replace('+', '-')}-{seed}"
@@ -104,7 +131,7 @@ def main() -> None:
             treated: Any = surefoot.treat(
                 "soft-align",
                 base,
-                task=[task for task, _, _ in divided],
+                task=[side.training for side in divided],
                 mode=mode,
                 paraphrases=groups,
                 items=1.0,
@@ -118,7 +145,7 @@ def main() -> None:
                 **settings,
             )
             cost = _cost(folder, treated, time.monotonic() - began, peak_mib() - held)
-            lines.append(measured(mode, seed, treated, (tests, others, states), folder, cost))
+            lines.append(measured(mode, seed, treated, asked, states, folder, cost))
     (args.out / "lines.json").write_text(json.dumps(lines, indent=2))
     print(table(lines))
 
@@ -133,12 +160,17 @@ def _cost(folder: Path, treated: Any, seconds: float, mib: float) -> dict[str, f
 
 
 def measured(
-    mode: str, seed: int, model: Any, asked: tuple[list[Task], ...], folder: Path, cost: dict[str, float]
+    mode: str,
+    seed: int,
+    model: Any,
+    asked: dict[str, list[Task]],
+    states: list[Task],
+    folder: Path,
+    cost: dict[str, float],
 ) -> dict[str, Any]:
-    """One line of the table: what is held out, what is transferred to, and the distance between states."""
-    tests, others, states = asked
+    """One line of the table: wordings held out and observed, what is transferred to, and the distance of states."""
     line: dict[str, Any] = {"mode": mode, "seed": seed, **cost}
-    for name, tasks in (("held out", tests), ("transfer", others)):
+    for name, tasks in asked.items():
         if not tasks:
             continue
         reading = surefoot.probe("phrasing", model, task=tasks, out=str(folder / f"run-{name.split()[0]}"))
@@ -165,7 +197,7 @@ def measured(
 def table(lines: list[dict[str, Any]]) -> str:
     """Means over seeds, with the standard deviation over seeds where there are several."""
     rows = []
-    for where in [name for name in ("held out", "transfer") if name in lines[0]]:
+    for where in [name for name in ("held out", "observed", "transfer") if name in lines[0]]:
         heads = " ".join(f"{head:>12}" for head in ("mean", "sd", "worst", "negated", "nonsense"))
         rows.append(f"\n{where:<9} {heads} {'min':>6} {'trained':>12}")
         for mode in dict.fromkeys(line["mode"] for line in lines):

@@ -11,9 +11,9 @@ import pytest
 
 import surefoot
 import tiny
-from command import TASK, Place
+from command import TASK, Place, save_model
 from surefoot.catalogue import find
-from surefoot.errors import BadInput
+from surefoot.errors import BadInput, NotAvailable
 from surefoot.settings import build
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
@@ -140,6 +140,55 @@ def test_a_task_with_one_wording_is_refused() -> None:
     alone = Task("letters", "multiple_choice", task().examples, task().wordings[:1])
     with pytest.raises(BadInput, match="two"):
         surefoot.treat("soft-align", tiny.causal(), task=alone, steps=1, batch=1)
+
+
+def tuned(folder: Path, seed: int = 0) -> Any:
+    """A model folder, and on it a part that is all weights, kept beside it."""
+    model = surefoot.load(str(save_model(folder / "model")), dtype="float32")
+    return surefoot.treat(
+        "soft-align", model, task=task(), mode="FT", out=str(folder / f"tuned{seed}"), seed=seed, **QUICK
+    )
+
+
+def scores(model: Any) -> list[Any]:
+    queries = [task().query(example, task().wordings[1]) for example in task().examples]
+    return [choice.scores for choice in model.choose([q.prompt for q in queries], [q.labels for q in queries])]
+
+
+@pytest.mark.parametrize("mode", ["PT+KL", "FT"])
+def test_a_part_on_top_of_trained_weights_is_kept_and_comes_back(mode: str, tmp_path: Path) -> None:
+    below = tuned(tmp_path)
+    made = surefoot.treat("soft-align", below, task=task(), mode=mode, out=str(tmp_path / "steady"), **QUICK)
+    again = surefoot.load(str(tmp_path / "steady"), dtype="float32")
+    assert scores(again) == [pytest.approx(row, abs=1e-6) for row in scores(made)]
+    assert scores(made) != scores(below) != scores(below.base)
+    assert again.card.determinants == made.card.determinants
+    assert len([key for key in again.card.determinants if key.startswith("treatment")]) == 2
+
+
+def test_a_part_on_top_of_trained_weights_is_refused_on_others(tmp_path: Path) -> None:
+    below, other = tuned(tmp_path), tuned(tmp_path, seed=1)
+    surefoot.treat("soft-align", below, task=task(), out=str(tmp_path / "steady"), **QUICK)
+    for model in (other, below.base):
+        with pytest.raises(BadInput, match=f"model . soft-align.*trained weights of digest {below.fingerprint}"):
+            surefoot.treat("adapter", model, path=str(tmp_path / "steady"))
+
+
+def test_a_part_on_top_of_a_soft_prompt_is_not_kept(tmp_path: Path) -> None:
+    below = surefoot.treat("soft-align", tiny.causal(), task=task(), out=str(tmp_path / "one"), **QUICK)
+    with pytest.raises(NotAvailable, match=r"leave out=\.\.\. away"):
+        surefoot.treat("soft-align", below, task=task(), out=str(tmp_path / "two"), **QUICK)
+    stacked = surefoot.treat("soft-align", below, task=task(), **QUICK)
+    assert scores(stacked) != scores(below)
+
+
+def test_groups_without_paraphrases_teach_answers_alone() -> None:
+    alone = {"letters": [(wording(0, TEXTS[0]),)]}
+    treated: Any = surefoot.treat(
+        "soft-align", tiny.causal(), task=task(), mode="FT", **{**QUICK, "paraphrases": alone}
+    )
+    assert [step["divergence"] for step in treated.record["log"]] == [0.0] * 4
+    assert treated.record["trained_on"]["letters"]["wordings"] == ["w0"]
 
 
 # --- the command line -------------------------------------------------------------------------------------------------

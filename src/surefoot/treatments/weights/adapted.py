@@ -17,6 +17,7 @@ from surefoot.models.base import LanguageModel
 from surefoot.models.local import LocalModel
 from surefoot.training.adapters import read_adapter
 from surefoot.training.adapters.base import Adapter
+from surefoot.training.adapters.weights import Weights
 from surefoot.treatments.wrapped import Wrapped
 
 RECORD = "surefoot.json"
@@ -26,7 +27,8 @@ class Adapted(Wrapped):
     """A local model with a trained part.
 
     `record` is what `surefoot.json` says: the treatment's settings and its data. `record["trained_on"]` names the
-    wordings and items, task by task, that gradients came from, so that a comparison can leave them out.
+    wordings and items, task by task, that gradients came from, so that a comparison can leave them out. `folder` is
+    where the part is kept, None for one that is not.
     """
 
     def __init__(self, base: LanguageModel, adapter: Adapter, treatment: str, record: Mapping[str, Any]) -> None:
@@ -34,6 +36,7 @@ class Adapted(Wrapped):
         self.adapter = adapter
         self.record = dict(record)
         self.fingerprint = tensor_hash(adapter)
+        self.folder: Path | None = None
 
     def told(self) -> Mapping[str, Any]:
         return {"tensors": self.fingerprint, "trained_on": self.record.get("trained_on", {})}
@@ -41,32 +44,36 @@ class Adapted(Wrapped):
     def save(self, folder: str | Path) -> Path:
         """Write the part and its record; `surefoot.load` and, but for all weights, PEFT read them.
 
-        Raises `NotAvailable` for a part that was trained on top of another, which no folder can tell.
+        Raises `NotAvailable` for a part that was trained on top of what no folder can tell (`kept_base`).
         """
-        local = refuse_stacked(self.base)
+        base = kept_base(self.base)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        base = local.card
-        spec = str(base.details.get("spec", base.name))
-        self.adapter.save(folder, spec)
-        about = {
-            "treatment": self.treatment,
-            "base": {"spec": spec, "name": base.name, "revision": base.revision, **reads_as(local)},
-            "tensors": self.fingerprint,
-            **self.record,
-        }
+        self.adapter.save(folder, base["spec"])
+        about = {"treatment": self.treatment, "base": base, "tensors": self.fingerprint, **self.record}
         (folder / RECORD).write_text(json.dumps(about, ensure_ascii=False, indent=2) + "\n")
+        self.folder = folder
         return folder
 
 
-def refuse_stacked(base: LanguageModel) -> LocalModel:
-    """The model as one that was loaded and not treated, so that a part of it can be kept in a folder."""
+def kept_base(base: LanguageModel) -> dict[str, Any]:
+    """What a folder says of the model below its part: the spec that loads it, and what tells it from others.
+
+    That model is one as it was loaded, or one whose weights were all trained and are kept in a folder, which is its
+    spec then. Raises `NotAvailable` for others.
+    """
     if isinstance(base, LocalModel):
-        return base
-    raise NotAvailable(
-        f'A part that is trained on top of "{base.name}" cannot be kept in a folder; train it on the untreated model, '
-        "or leave out=... away and use it in this session."
-    )
+        spec, more = str(base.card.details.get("spec", base.card.name)), {}
+    elif isinstance(base, Adapted) and isinstance(base.adapter, Weights) and base.folder is not None:
+        spec, more = str(base.folder.resolve()), {"tensors": base.fingerprint}
+    else:
+        raise NotAvailable(
+            f'A part that is trained on top of "{base.name}" cannot be kept in a folder; train it on the untreated '
+            "model or on one whose weights were all trained and kept (mode FT with out=...), or leave out=... away "
+            "and use it in this session."
+        )
+    about = {"spec": spec, "name": base.card.name, "revision": base.card.revision}
+    return {**about, **reads_as(local_base(base, "soft-align")), **more}
 
 
 def local_base(model: LanguageModel, treatment: str) -> LocalModel:
@@ -77,7 +84,7 @@ def local_base(model: LanguageModel, treatment: str) -> LocalModel:
         return model.inner
     if isinstance(model, Wrapped):
         raise NotAvailable(
-            f'"{treatment}" trains a local model as it was loaded and "{model.name}" is treated already; apply '
+            f'"{treatment}" trains a local model and "{model.name}" has a treatment that is no trained part; apply '
             f'"{treatment}" first and the other treatment on top of it.'
         )
     raise NotAvailable(
@@ -93,8 +100,9 @@ def restore(base: LanguageModel, folder: Path) -> Adapted:
     """
     local = local_base(base, "adapter")
     record = read_record(folder)
-    told, own = record.get("base", {}), {"name": local.name, **reads_as(local)}
-    for key, what in (("width", "a width of"), ("tokens", "the tokenizer")):
+    told, own = record.get("base", {}), {"name": base.name, **reads_as(local)}
+    own["tensors"] = base.fingerprint if isinstance(base, Adapted) else None
+    for key, what in (("width", "a width of"), ("tokens", "the tokenizer"), ("tensors", "trained weights of digest")):
         if key in told and told[key] != own[key]:
             raise BadInput(
                 f'The part in "{folder}" was trained on "{told.get("name")}" ({what} {told[key]}); '
@@ -104,6 +112,7 @@ def restore(base: LanguageModel, folder: Path) -> Adapted:
     adapter.settle()
     kept = {key: value for key, value in record.items() if key not in ("treatment", "base", "tensors")}
     made = Adapted(base, adapter, str(record.get("treatment", "adapter")), kept)
+    made.folder = folder
     if "tensors" in record and record["tensors"] != made.fingerprint:
         raise BadInput(f'The tensors in "{folder}" are not those that {RECORD} tells of; the folder is damaged.')
     return made

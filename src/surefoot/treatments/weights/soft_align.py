@@ -25,7 +25,7 @@ from surefoot.training.checkpoint import whole_log
 from surefoot.training.fit import FitSettings, FitStep, fit
 from surefoot.training.losses import Alignment
 from surefoot.training.objective import AlignmentObjective
-from surefoot.treatments.weights.adapted import Adapted, local_base, refuse_stacked
+from surefoot.treatments.weights.adapted import Adapted, kept_base, local_base
 from surefoot.treatments.weights.alignment_data import Lesson, Wordings, as_groups, lessons, trained_on
 
 
@@ -92,7 +92,7 @@ class SoftAlign:
         """The model with the trained part. `watch` is told of each step."""
         base = local_base(model, "soft-align")
         if self.out is not None:
-            refuse_stacked(model)
+            kept_base(model)
         tasks = tasks_of(self.task)
         wordings, told = self.wordings(tasks)
         needed = self.fit.steps * self.fit.batch * self.fit.accumulate
