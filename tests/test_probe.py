@@ -19,7 +19,9 @@ from surefoot.models.scripted import Reply, ScriptedModel
 from surefoot.probes.asking import Cell, ask, chosen_row, first_line, written_row
 from surefoot.probes.filling import Filling, Memory, Step, every_cell, fill, planned, rechecked
 from surefoot.probes.fitting import ground_of, overlong
-from surefoot.probes.preflight import preflight
+from surefoot.probes.phrasing import Phrasing
+from surefoot.probes.preflight import Preflight, preflight
+from surefoot.probes.representation import Representation
 from surefoot.probes.stored import read_reading
 from surefoot.progress import Progress, _Clock, _stored
 from surefoot.runs import Run
@@ -146,6 +148,35 @@ def test_the_preflight_estimates_what_a_run_asks_for(kind: str, answering: Any) 
     assert 0.6 * spent <= found.asked <= 1.6 * spent
     assert found.computed <= found.asked
     assert found.minutes is None
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_preflight_counts_the_second_reading_of_prompts_for_their_states(kind: str) -> None:
+    model: LocalModel = MODELS[kind]()  # type: ignore[operator]
+    instrument = Representation(recheck=0)
+    found = preflight(model, [TASK], "sum", measure=False, states=instrument.filling.states)
+    once = preflight(model, [TASK], "sum", measure=False)
+    read = sum(len(row) for row in model.encode([cell.query.prompt for cell in every_cell([TASK])]))
+    assert [found.asked - once.asked, found.computed - once.computed] == pytest.approx([read, read], abs=18)
+    before = model.tokens.computed
+    instrument.measure(model, [TASK])
+    spent = model.tokens.computed - before
+    assert 0.7 * spent <= found.computed <= 1.4 * spent
+
+
+def test_progress_starts_with_an_estimate_that_knows_of_the_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    once = preflight(tiny.causal(), [TASK], "sum", measure=False)
+
+    def spy(*_: Any, states: bool) -> Preflight:
+        asked.append(states)
+        return once
+
+    monkeypatch.setattr("surefoot.probes.preflight.preflight", spy)
+    for instrument in (Representation(), Phrasing()):
+        with Progress(quiet=True) as progress:
+            progress.watch(tiny.causal(), [TASK], instrument.filling, "nowhere")
+    assert asked == [True, False]
 
 
 def test_the_preflight_of_a_treated_model_counts_the_treatment() -> None:

@@ -46,7 +46,7 @@ class Progress:
         from surefoot.probes.filling import planned
         from surefoot.probes.preflight import preflight
 
-        found = preflight(model, tasks, filling.answering)
+        found = preflight(model, tasks, filling.answering, states=filling.states)
         for finding in found.findings:
             self.say(f"{finding.level}: {finding.sentence}")
         total = planned(tasks, filling)

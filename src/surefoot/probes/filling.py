@@ -54,12 +54,16 @@ Extend = Callable[[LanguageModel, Sequence[Cell], list[dict[str, Any]]], list[di
 
 @dataclass(frozen=True)
 class Filling:
-    """How the matrix is filled. `batch_cells` cells are asked and stored together, up to a wording's items."""
+    """How the matrix is filled. `batch_cells` cells are asked and stored together, up to a wording's items.
+
+    `states`: each prompt is read once more for its hidden state.
+    """
 
     answering: Answering = "sum"
     recheck: float = 0.01
     seed: int = 0
     batch_cells: int = 128
+    states: bool = False
 
 
 def fill(

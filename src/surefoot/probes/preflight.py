@@ -40,8 +40,13 @@ class Preflight:
         return self.computed / self.tokens_per_second / 60 if self.tokens_per_second else None
 
 
-def preflight(model: LanguageModel, tasks: Sequence[Task], answering: Answering, *, measure: bool = True) -> Preflight:
-    """Tokenise a sample of every wording, look for the usual mistakes, and estimate tokens and minutes."""
+def preflight(
+    model: LanguageModel, tasks: Sequence[Task], answering: Answering, *, measure: bool = True, states: bool = False
+) -> Preflight:
+    """Tokenise a sample of every wording, look for the usual mistakes, and estimate tokens and minutes.
+
+    With `states` the prompts are read a second time, whole, for their hidden states.
+    """
     cells = sum(len(task.examples) * len(task.wordings) for task in tasks)
     ground = ground_of(model)
     if ground is None:
@@ -53,8 +58,9 @@ def preflight(model: LanguageModel, tasks: Sequence[Task], answering: Answering,
             sample = random.Random(wording.id).sample(task.examples, min(SAMPLE, len(task.examples)))
             estimate = _estimate(ground, [Cell(task, wording, example) for example in sample], answering)
             scale = len(task.examples)
-            asked += int(estimate.asked * scale / len(sample))
-            computed += int(estimate.shared + estimate.each * scale)
+            again = estimate.prompt * scale if states else 0
+            asked += int(estimate.asked * scale / len(sample) + again)
+            computed += int(estimate.shared + estimate.each * scale + again)
         findings |= dict.fromkeys(_task_findings(ground, task, answering))
     rate = _speed(ground.model) if measure else None
     return Preflight(cells, asked, computed, tuple(findings), rate)
@@ -64,22 +70,24 @@ class _Estimate(NamedTuple):
     asked: int
     shared: float  # tokens that all items of the wording have in common
     each: float  # tokens that every further item adds
+    prompt: float  # tokens of a whole prompt
 
 
 def _estimate(ground: Ground, cells: Sequence[Cell], answering: Answering) -> _Estimate:
     """Distinct prefixes grow linearly with the items: shared + each * items, fitted on one item and on the sample."""
     model, queries = ground.model, [ground.query(cell) for cell in cells]
     ids = model.encode([query.prompt for query in queries])
+    prompt = sum(map(len, ids)) / len(ids)
     if needs(cells[0].task, answering) == "generate" or answering == "paper":
-        each = sum(map(len, ids)) / len(ids) + cells[0].task.max_new_tokens / 2
-        return _Estimate(int(each * len(ids)), 0, each)
+        each = prompt + cells[0].task.max_new_tokens / 2
+        return _Estimate(int(each * len(ids)), 0, each, prompt)
     forks = model.encoder.continuations([q.prompt for q in queries], ids, [q.labels for q in queries])
     paths = [[[*p, *fork[:-1]] for fork in choices] for p, choices in zip(ids, forks, strict=True)]
     asked = sum(len(path) for choices in paths for path in choices)
     first = plan(paths[0]).tokens
     whole = plan([path for choices in paths for path in choices]).tokens
     each = (whole - first) / (len(paths) - 1) if len(paths) > 1 else first
-    return _Estimate(asked, first - each, each)
+    return _Estimate(asked, first - each, each, prompt)
 
 
 def _speed(model: LocalModel) -> float | None:

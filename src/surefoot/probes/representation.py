@@ -14,12 +14,13 @@ right wording is held against the other right ones. Here the distance is also gi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from surefoot.errors import BadInput, nearest
 from surefoot.models.base import LanguageModel
 from surefoot.probes.asking import Cell
+from surefoot.probes.filling import Filling
 from surefoot.probes.matrix import MatrixProbe
 from surefoot.tasks.task import Task
 from surefoot.text.instruction import KLASSES
@@ -63,6 +64,10 @@ class Representation(MatrixProbe):
             raise BadInput(f'"{self.distance}" is not a way to measure.{nearest(self.distance, get_args(Measured))}')
         if self.points < 0:
             raise BadInput(f"points is {self.points}; give how many states to draw at most, or 0 for no picture.")
+
+    @property
+    def filling(self) -> Filling:
+        return replace(super().filling, states=True)
 
     @property
     def row_schema(self) -> pa.Schema:
