@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import tiny
+from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, NotAvailable
-from surefoot.models.base import Sampling
 from surefoot.models.scripted import ScriptedModel
 from surefoot.models.virtual import structural_copy
 from surefoot.training.adapters import AdapterSettings, new_adapter, read_adapter

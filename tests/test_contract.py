@@ -16,8 +16,9 @@ import surefoot
 import tiny
 from surefoot.calibration import lines_of
 from surefoot.catalogue import ENTRIES, Entry, checked, find, names
+from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, NotAvailable
-from surefoot.models.base import LanguageModel, Sampling
+from surefoot.models.base import LanguageModel
 from surefoot.models.scripted import ScriptedModel
 from surefoot.probes import filling
 from surefoot.runs import read_rows
@@ -25,6 +26,7 @@ from surefoot.runs.rows import CELL, ROW_SCHEMA
 from surefoot.settings import build
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
+from surefoot.text.prompt import Part, Prompt
 from surefoot.training.adapters import AdapterSettings, new_adapter
 from surefoot.treatments import treat, undo
 
@@ -44,6 +46,7 @@ QUICK = {"task": TASK, "paraphrases": {"odd": [WORDINGS[:2]]}, "steps": 2, "batc
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "system-prompt": ({"text": "Be brief."}, {"text": "Be loud."}),
     "soft-align": ({**QUICK, "seed": 1}, {**QUICK, "seed": 2}),
+    "cad": ({"alpha": 0.5}, {"alpha": 2.0}),
     "adapter": ({"path": str(PARTS[0])}, {"path": str(PARTS[1])}),
 }
 """Two different settings of each treatment."""
@@ -195,7 +198,7 @@ MODELS = {
     "chat": lambda: tiny.causal(chat=True),
     "seq2seq": tiny.t5,
 }
-PROMPTS = ["Is 3 odd?", "Is 4 odd?\n", "Say no. Is it?"]
+PROMPTS = [Prompt((Part("context", "Some are. "), Part("input", "Is 3 odd?"))), "Is 4 odd?\n", "Say no. Is it?"]
 OPTIONS = [["yes", "no"]] * 3
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import tiny
+from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput
-from surefoot.models.base import Sampling
 from surefoot.models.local import LocalModel
 from surefoot.models.tree_attention import Unsupported
 
@@ -156,7 +156,7 @@ def test_the_paper_scorer_reads_the_models_own_greedy_steps(model: LocalModel) -
     prompt = model.encode(["Is it so?"])[0]
     labels = [ids + [1] * model.model.config.is_encoder_decoder for ids in model.encoder.labels(options)]
     m = min(len(label) for label in labels)
-    greedy = model._write([prompt], Sampling(max_new_tokens=m))[0].tokens
+    greedy = model.generate(["Is it so?"], Sampling(max_new_tokens=m))[0].token_ids
     expected = []
     for label in labels:
         steps = [chain(model, prompt, [*greedy[:k], label[k]])[-1] for k in range(min(m, len(greedy) + 1))]

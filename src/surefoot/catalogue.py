@@ -75,6 +75,14 @@ ENTRIES: tuple[Entry, ...] = (
         "PEFT's file formats",
     ),
     Entry(
+        "treatment",
+        "cad",
+        "surefoot.treatments.decoding.cad:ContextAware",
+        "amplifies what the context adds to the next token",
+        "docs/cad.md",
+        "Shi et al. 2024, arXiv:2305.14739",
+    ),
+    Entry(
         "recipe",
         "paraphrase",
         "surefoot.paraphrases:paraphrase_task",

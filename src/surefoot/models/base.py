@@ -8,11 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, NotAvailable, nearest
 from surefoot.text.prompt import Prompt
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from surefoot.decoding.branch import Continuation
+    from surefoot.decoding.forced import Forced
+    from surefoot.decoding.rows import Vocabulary
 
 Capability = Literal["logprobs", "logits", "hidden_states", "gradients", "generate"]
 Scorer = Literal["sum", "mean", "end", "paper"]
@@ -52,33 +57,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class Generation:
-    """What a model wrote. `finish_reason` is `stop` (end token or stop string) or `length`."""
+    """What a model wrote, with natural-log probabilities of its tokens (and of the end token, where it wrote that).
+
+    `logprobs` are those that `score` gives. `sampled_logprobs` are under the distribution that was drawn from, with
+    penalties, temperature and truncation; `plain_logprobs` under the model without any treatment of its decoding.
+    `finish_reason` is `stop` (end token or stop text), `length`, or `interrupted`.
+    """
 
     text: str
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "interrupted"]
     prompt_tokens: int = 0
     truncated: bool = False
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is picked. Temperature 0 is greedy; otherwise the seed fixes every draw of every prompt."""
-
-    max_new_tokens: int = 32
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.max_new_tokens < 1:
-            raise BadInput(f"max_new_tokens is {self.max_new_tokens}; ask for at least one token.")
-        if self.temperature < 0:
-            raise BadInput(f"The temperature is {self.temperature}; use 0 for greedy or a positive number.")
-        if not 0 < self.top_p <= 1:
-            raise BadInput(f"top_p is {self.top_p}; use a number above 0 and up to 1.")
+    sampled_logprobs: tuple[float, ...] = ()
+    plain_logprobs: tuple[float, ...] = ()
 
 
 @dataclass
@@ -139,8 +132,30 @@ class LanguageModel(ABC):
         """The best option of each prompt under a scorer of `SCORERS`; ties go to the first."""
 
     @abstractmethod
-    def generate(self, prompts: Sequence[Prompt | str], sampling: Sampling | None = None) -> list[Generation]:
-        """Text behind each prompt."""
+    def generate(
+        self,
+        prompts: Sequence[Prompt | str],
+        sampling: Sampling | Sequence[Sampling] | None = None,
+        begun: Sequence[Generation] | None = None,
+    ) -> list[Generation]:
+        """Text behind each prompt. `sampling` is one for all or one a prompt; `begun` is gone on with."""
+
+    def continuing(self, prompts: Sequence[Prompt | str], room: Sequence[int]) -> Continuation:
+        """The prompts, ready to be continued token by token, with `room` for so many tokens behind each."""
+        raise NotAvailable(f'"{self.name}" gives no distribution of its next token; load it from local weights.')
+
+    def forced(self, prompts: Sequence[Prompt | str], answers: Sequence[Sequence[Sequence[int]]]) -> list[Forced]:
+        """The distributions along given answers (token ids) behind each prompt."""
+        raise NotAvailable(f'"{self.name}" gives no distribution of its next token; load it from local weights.')
+
+    def answer_ids(self, prompts: Sequence[Prompt | str], answers: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        """Token ids of each prompt's answers, as they stand behind it."""
+        raise NotAvailable(f'"{self.name}" shows no tokens; load it from local weights.')
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What decoding must know of the model's tokens."""
+        raise NotAvailable(f'"{self.name}" shows no tokens; load it from local weights.')
 
     def hidden_states(self, prompts: Sequence[Prompt | str], layer: int = -2, position: int = -1) -> np.ndarray:
         """Hidden states, shape (prompts, width), float32; layer 0 is the embedding, -1 the last layer."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
 from surefoot.models.base import ModelCard
-from surefoot.models.generation import Branch, CausalBranch
+from surefoot.models.branches import CausalBranch
 from surefoot.models.local import LocalModel, Truncate
-from surefoot.models.prefix import Block, plan
-from surefoot.models.tree_attention import TreeRunner, Unsupported, log_softmax_at, supports
+from surefoot.models.prefix import Block, Plan, plan
+from surefoot.models.tree_attention import Reads, TreeRunner, Unsupported, log_softmax_at, supports
 from surefoot.text.formats import PromptEncoder
 from surefoot.text.prompt import Prompt
 
+Found = TypeVar("Found")
 BLOCK_TOKENS = 256  # up to here a question and its options are one block; attention cost grows with its square
 MIN_PACK_TOKENS = 512
 
@@ -54,71 +55,106 @@ class CausalModel(LocalModel):
             self.tokens.add(*2 * [sum(map(len, chunk))])
         return np.concatenate(found)
 
-    def _branch(self, ids: Sequence[Sequence[int]]) -> Branch:
-        return CausalBranch(self.model, ids, self.pad)
+    def _branch(self, ids: Sequence[Sequence[int]], begun: Sequence[Sequence[int]]) -> CausalBranch:
+        prompts = [[*prompt, *text] for prompt, text in zip(ids, begun, strict=True)]
+        return CausalBranch(self.model, prompts, self.pad, self.tokens)
 
     def _logprobs(self, ids: list[list[int]], forks: list[list[list[int]]]) -> list[list[list[float]]]:
+        places = self._places(ids, forks)
+        found = self._read_tree(places, lambda runner, made, reads: runner.read(made, reads))
+        if found is None:
+            return self._plain(ids, forks, lambda logits, fork: log_softmax_at(logits, list(enumerate(fork))))
+        return [[[found[place] for place in fork] for fork in choices] for choices in places.of_forks]
+
+    def _forced_logits(self, ids: list[list[int]], forks: list[list[list[int]]]) -> list[list[torch.Tensor]]:
+        places = self._places(ids, forks)
+        found = self._read_tree(places, lambda runner, made, reads: runner.rows(made, reads))
+        if found is None:
+            return self._plain(ids, forks, lambda logits, fork: logits[: len(fork)].clone())
+        return [
+            [torch.stack([found[block, place] for block, place, _ in fork]) for fork in choices]
+            for choices in places.of_forks
+        ]
+
+    def _places(self, ids: list[list[int]], forks: list[list[list[int]]]) -> Places:
         """Each fork's tokens but the last are put behind the prompt; its token k is read one place before."""
-        paths = [[[*prompt, *fork[:-1]] for fork in choices] for prompt, choices in zip(ids, forks, strict=True)]
+        paths = [[_path(prompt, fork) for fork in choices] for prompt, choices in zip(ids, forks, strict=True)]
         flat = [path for choices in paths for path in choices]
+        self.tokens.asked += sum(map(len, flat))
         made = plan(flat, BLOCK_TOKENS)
-        reads: dict[Block, dict[int, list[int]]] = {}
-        places = []
+        of_forks = []
         for prompt, choices, own in zip(ids, forks, paths, strict=True):
-            for fork, path in zip(choices, own, strict=True):
-                behind = made.places(path, len(prompt) - 1)
-                places.append([(block, place, token) for (block, place), token in zip(behind, fork, strict=True)])
-                for block, place, token in places[-1]:
-                    reads.setdefault(block, {}).setdefault(place, []).append(token)
+            behind = [made.places(path, len(prompt) - 1) for path in own]
+            of_forks.append(
+                [
+                    [(*at, token) for at, token in zip(b, fork, strict=True)]
+                    for b, fork in zip(behind, choices, strict=True)
+                ]
+            )
+        return Places(made, of_forks)
+
+    def _read_tree(self, places: Places, read: Callable[[TreeRunner, Plan, Reads], Found]) -> Found | None:
+        """What `read` makes of the tree; None where this model's attention cannot be computed on one."""
+        if not self.shares_prefixes:
+            return None
+        runner = TreeRunner(self.model, pack_tokens=max(MIN_PACK_TOKENS, self.batch_tokens // 4))
         try:
-            found = self._read_tree(made, reads) if self.shares_prefixes else None
+            found = read(runner, places.made, places.reads())
         except Unsupported:
             self.shares_prefixes = False  # longer prompts met a sliding window: from here on prompt by prompt
-            found = None
-        self.tokens.asked += sum(map(len, flat))
-        if found is None:
-            return self._plain_logprobs(ids, forks, paths)
-        rows = iter([[found[key] for key in row] for row in places])
-        return [[next(rows) for _ in choices] for choices in forks]
-
-    def _read_tree(self, made: Any, reads: dict[Block, dict[int, list[int]]]) -> dict[tuple[Block, int, int], float]:
-        runner = TreeRunner(self.model, pack_tokens=max(MIN_PACK_TOKENS, self.batch_tokens // 4))
-        found = runner.read(made, reads)
+            return None
         self.tokens.computed += runner.computed
         return found
 
-    def _plain_logprobs(
-        self, ids: list[list[int]], forks: list[list[list[int]]], paths: list[list[list[int]]]
-    ) -> list[list[list[float]]]:
+    def _plain(
+        self, ids: list[list[int]], forks: list[list[list[int]]], read: Callable[[torch.Tensor, list[int]], Found]
+    ) -> list[list[Found]]:
         """The same without any sharing: padded rows, sorted by length, each request in full."""
-        jobs = [(i, k) for i, choices in enumerate(paths) for k in range(len(choices))]
-        jobs.sort(key=lambda job: len(paths[job[0]][job[1]]), reverse=True)
-        result: list[list[list[float]]] = [[[] for _ in choices] for choices in forks]
+        jobs = [(ids[i], fork, (i, k)) for i, choices in enumerate(forks) for k, fork in enumerate(choices)]
+        jobs.sort(key=lambda job: len(job[0]) + len(job[1]), reverse=True)
+        found: dict[tuple[int, int], Found] = {}
         budget = self.batch_tokens
         while jobs:
-            width = len(paths[jobs[0][0]][jobs[0][1]])
+            width = len(_path(*jobs[0][:2]))
             taken = jobs[: max(1, budget // width)]
             try:
-                rows = self._plain_batch([(ids[i], forks[i][k], paths[i][k]) for i, k in taken])
+                logits = self._plain_batch([(prompt, fork) for prompt, fork, _ in taken])
             except (torch.OutOfMemoryError, MemoryError):
                 if len(taken) == 1:
                     raise
                 budget = width * (len(taken) // 2)
                 continue
-            for (i, k), row in zip(taken, rows, strict=True):
-                result[i][k] = row
+            found.update({key: read(own, fork) for (_, fork, key), own in zip(taken, logits, strict=True)})
             jobs = jobs[len(taken) :]
-        return result
+        return [[found[i, k] for k in range(len(choices))] for i, choices in enumerate(forks)]
 
     @torch.inference_mode()
-    def _plain_batch(self, batch: list[tuple[list[int], list[int], list[int]]]) -> list[list[float]]:
-        inputs, mask = _pad_right([path for _, _, path in batch], self.pad, self.model.device)
+    def _plain_batch(self, batch: list[tuple[list[int], list[int]]]) -> list[torch.Tensor]:
+        """Logits behind each fork's places, shape (fork tokens, vocabulary); views of one batch."""
+        inputs, mask = _pad_right([_path(prompt, fork) for prompt, fork in batch], self.pad, self.model.device)
         self.tokens.computed += int(mask.sum())
         logits = self.model(input_ids=inputs, attention_mask=mask, use_cache=False).logits
-        return [
-            log_softmax_at(logits[row, len(prompt) - 1 : len(path)], list(enumerate(fork)))
-            for row, (prompt, fork, path) in enumerate(batch)
-        ]
+        return [logits[row, len(prompt) - 1 :][: len(fork)] for row, (prompt, fork) in enumerate(batch)]
+
+
+class Places(NamedTuple):
+    """A planned tree, and for each prompt, fork and token of it the block, the place and the token that is read."""
+
+    made: Plan
+    of_forks: list[list[list[tuple[Block, int, int]]]]
+
+    def reads(self) -> Reads:
+        wanted: dict[Block, dict[int, list[int]]] = {}
+        for choices in self.of_forks:
+            for fork in choices:
+                for block, place, token in fork:
+                    wanted.setdefault(block, {}).setdefault(place, []).append(token)
+        return wanted
+
+
+def _path(prompt: list[int], fork: list[int]) -> list[int]:
+    """What is read for a fork: its last token is only asked about."""
+    return [*prompt, *fork[:-1]]
 
 
 def _pad_right(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,32 +6,36 @@ import copy
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 
+from surefoot.decoding.branch import Branch, Continuation
+from surefoot.decoding.forced import Forced
+from surefoot.decoding.rows import Vocabulary
+from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput
 from surefoot.models.base import (
     Choice,
     Generation,
     LanguageModel,
     ModelCard,
-    Sampling,
     Score,
     Scorer,
     TokenCount,
     best,
     check_scorer,
 )
-from surefoot.models.generation import Branch, Watch, Written, write
+from surefoot.models.paper_scorer import step_product
+from surefoot.models.writing import generate
 from surefoot.text.formats import PromptEncoder
 from surefoot.text.prompt import Prompt
 
 Truncate = Literal["error", "left"]
 WRITING = 4  # times the token budget of scoring: each step computes one token a row, and wide steps cost little more
-PAPER_MAX_TOKENS = 512  # Sun et al. (2024): right truncation of the prompt, and
-PAPER_NEW_TOKENS = 32  # at most this many greedy steps
+PAPER_MAX_TOKENS = 512  # Sun et al. (2024): right truncation of the prompt
 
 
 class LocalModel(LanguageModel):
@@ -71,6 +75,7 @@ class LocalModel(LanguageModel):
         """The same reader over another module; `virtual` ids stand in front of every prompt."""
         twin = copy.copy(self)
         twin.model, twin.tokens = model.eval(), TokenCount()
+        twin.__dict__.pop("vocabulary", None)
         twin.encoder = replace(self.encoder, virtual=(*virtual, *self.encoder.virtual))
         return twin
 
@@ -109,16 +114,32 @@ class LocalModel(LanguageModel):
             result.append(Choice(best(scores), scores, len(prompt), truncated))
         return result
 
-    def generate(self, prompts: Sequence[Prompt | str], sampling: Sampling | None = None) -> list[Generation]:
-        sampling = sampling or Sampling()
-        ids, cut = self._fit(self.encode(prompts), sampling.max_new_tokens)
-        written = self._write(ids, sampling)
-        return [
-            Generation(
-                self._text(w, sampling), tuple(w.tokens), tuple(w.logprobs), w.finish_reason, len(prompt), truncated
-            )
-            for w, prompt, truncated in zip(written, ids, cut, strict=True)
-        ]
+    def generate(
+        self,
+        prompts: Sequence[Prompt | str],
+        sampling: Sampling | Sequence[Sampling] | None = None,
+        begun: Sequence[Generation] | None = None,
+    ) -> list[Generation]:
+        return generate(self, prompts, sampling, begun)
+
+    def continuing(self, prompts: Sequence[Prompt | str], room: Sequence[int]) -> Continuation:
+        ids, cut = self._fit(self.encode(prompts), room)
+        return self._continuation(ids, cut)
+
+    def forced(self, prompts: Sequence[Prompt | str], answers: Sequence[Sequence[Sequence[int]]]) -> list[Forced]:
+        forks = [[list(answer) for answer in choices] for choices in answers]
+        ids, cut = self._fit(self.encode(prompts), [max(map(len, choices), default=0) for choices in forks])
+        logits = self._forced_logits(ids, forks)
+        return [Forced(self._real(p), c, own) for p, c, own in zip(ids, cut, logits, strict=True)]
+
+    def answer_ids(self, prompts: Sequence[Prompt | str], answers: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        whole = [Prompt.of(prompt) for prompt in prompts]
+        return self.encoder.continuations(whole, self.encoder.prompts(whole), answers)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        size = int(self.model.get_output_embeddings().weight.shape[0])
+        return Vocabulary(size, self.ends, self._decode, self._paper_labels, self.encoder.tokenizer)
 
     @property
     def ends(self) -> frozenset[int]:
@@ -131,8 +152,29 @@ class LocalModel(LanguageModel):
         """log p of every token of every fork behind its prompt."""
 
     @abstractmethod
-    def _branch(self, ids: Sequence[Sequence[int]]) -> Branch:
-        """The prompts, ready to be continued."""
+    def _forced_logits(self, ids: list[list[int]], forks: list[list[list[int]]]) -> list[list[torch.Tensor]]:
+        """Logits of every token of every fork behind its prompt, shape (fork tokens, vocabulary) each."""
+
+    @abstractmethod
+    def _branch(self, ids: Sequence[Sequence[int]], begun: Sequence[Sequence[int]]) -> Branch:
+        """The prompts, ready to be continued behind what was begun."""
+
+    aligned: ClassVar[bool] = False
+    """Whether the rows of a branch must have equally many tokens begun."""
+
+    def _continuation(self, ids: list[list[int]], cut: Sequence[bool]) -> Continuation:
+        return Continuation(
+            prompts=[self._real(prompt) for prompt in ids],
+            lengths=[len(prompt) for prompt in ids],
+            truncated=cut,
+            open=lambda rows, begun: self._branch([ids[row] for row in rows], begun),
+            batch_tokens=WRITING * self.batch_tokens,
+            aligned=self.aligned,
+        )
+
+    def _real(self, ids: Sequence[int]) -> Sequence[int]:
+        """The ids without those of trained tokens, of which only the model knows."""
+        return ids[len(self.encoder.virtual) :]
 
     def pairs(self, prompts: Sequence[Prompt | str], answers: Sequence[str]) -> list[tuple[list[int], list[int]]]:
         """Ids of each prompt and of the answer behind it, as `score` would read them."""
@@ -171,41 +213,8 @@ class LocalModel(LanguageModel):
             raise BadInput(f'The answer alone fills the {self.context} tokens of "{self.name}"; shorten the options.')
         return ids[:head] + ids[len(ids) - limit + head :]
 
-    def _write(self, ids: list[list[int]], sampling: Sampling, watch: Watch | None = None) -> list[Written]:
-        """Generated rows in the order of the prompts; batches of similar length, halved when memory runs out."""
-        written: list[Written | None] = [None] * len(ids)
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
-        budget = WRITING * self.batch_tokens
-        while order:
-            width = len(ids[order[0]]) + sampling.max_new_tokens
-            taken = order[: max(1, budget // width)]
-            try:
-                rows = self._write_batch([ids[i] for i in taken], sampling, _of_rows(watch, taken))
-            except (torch.OutOfMemoryError, MemoryError):
-                if len(taken) == 1:
-                    raise
-                budget = width * (len(taken) // 2)
-                continue
-            for i, row in zip(taken, rows, strict=True):
-                written[i] = row
-            order = order[len(taken) :]
-        self.tokens.add(
-            asked=sum(len(p) for p in ids) + sum(len(w.logprobs) for w in written if w),
-            computed=sum(len(p) for p in ids) + sum(len(w.logprobs) for w in written if w),
-        )
-        return [w for w in written if w is not None]
-
-    def _write_batch(self, ids: list[list[int]], sampling: Sampling, watch: Watch | None) -> list[Written]:
-        with torch.inference_mode():
-            return write(self._branch(ids), ids, sampling, self.ends, self._decode, watch)
-
     def _decode(self, ids: Sequence[int]) -> str:
         return str(self.encoder.tokenizer.decode(list(ids), skip_special_tokens=True))
-
-    def _text(self, written: Written, sampling: Sampling) -> str:
-        text = self._decode(written.tokens)
-        stops = [text.index(stop) for stop in sampling.stop if stop in text]
-        return text[: min(stops)] if stops else text
 
     @property
     def pad(self) -> int:
@@ -213,28 +222,10 @@ class LocalModel(LanguageModel):
         return pad if pad is not None else 0
 
     def _choose_as_the_paper(self, prompts: list[Prompt], options: Sequence[Sequence[str]]) -> list[Choice]:
-        """The released step-product scorer: score = prod_k p_k[label_k], k < min(shortest label, decoded length).
-
-        p_k is the model's distribution at greedy step k, conditioned on its own greedy prefix and not on the label's;
-        prompts are cut on the right at 512 tokens. Both are defects of the release, kept for comparison.
-        """
         whole = self.encoder.prompts(prompts)
-        ids = [prompt[:PAPER_MAX_TOKENS] for prompt in whole]
-        labels = [self._paper_labels(choices) for choices in options]
-        steps = [min([PAPER_NEW_TOKENS, *map(len, choices)]) for choices in labels]
-        logs = [[0.0] * len(choices) for choices in labels]
-
-        def watch(step: int, rows: Sequence[int], logp: torch.Tensor) -> None:
-            for place, row in enumerate(rows):
-                if step < steps[row]:
-                    for k, label in enumerate(labels[row]):
-                        logs[row][k] += float(logp[place, label[step]])
-
-        self._write(ids, Sampling(max_new_tokens=max(steps, default=1)), watch)
-        return [
-            Choice(best(scores), tuple(scores), len(prompt), len(prompt) < len(full))
-            for scores, prompt, full in zip(logs, ids, whole, strict=True)
-        ]
+        cut = [len(ids) > PAPER_MAX_TOKENS for ids in whole]
+        continuation = self._continuation([ids[:PAPER_MAX_TOKENS] for ids in whole], cut)
+        return step_product(continuation, options, self.vocabulary, self.tokens)
 
     def _paper_labels(self, choices: Sequence[str]) -> list[list[int]]:
         """Label ids as released: without a beginning token; an encoder-decoder's with its end token."""
@@ -250,10 +241,3 @@ class LocalModel(LanguageModel):
         rows = torch.arange(len(places), device=states[layer].device)
         picked = states[layer][rows, torch.tensor(places, device=rows.device)]
         return np.asarray(picked.float().cpu().numpy())
-
-
-def _of_rows(watch: Watch | None, taken: Sequence[int]) -> Watch | None:
-    """The watch of a whole request, called from one of its batches."""
-    if watch is None:
-        return None
-    return lambda step, rows, logp: watch(step, [taken[row] for row in rows], logp)

@@ -7,19 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from surefoot.errors import BadInput
+from surefoot.decoding.sampling import Sampling
+from surefoot.errors import BadInput, NotAvailable
 from surefoot.models.base import (
     Choice,
     Generation,
     LanguageModel,
     ModelCard,
-    Sampling,
     Score,
     Scorer,
     TokenCount,
     best,
     check_scorer,
 )
+from surefoot.models.writing import before_stop, one_each
 from surefoot.text.prompt import Prompt
 
 
@@ -91,15 +92,20 @@ class ScriptedModel(LanguageModel):
             result.append(Choice(best(scores), scores, _words(prompt)))
         return result
 
-    def generate(self, prompts: Sequence[Prompt | str], sampling: Sampling | None = None) -> list[Generation]:
-        sampling = sampling or Sampling()
-        return [self._write(prompt, sampling) for prompt in prompts]
+    def generate(
+        self,
+        prompts: Sequence[Prompt | str],
+        sampling: Sampling | Sequence[Sampling] | None = None,
+        begun: Sequence[Generation] | None = None,
+    ) -> list[Generation]:
+        if begun is not None:
+            raise NotAvailable(f'"{self._name}" follows a script and cannot go on with a text that was begun.')
+        each = one_each(sampling, len(prompts))
+        return [self._write(prompt, own) for prompt, own in zip(prompts, each, strict=True)]
 
     def _write(self, prompt: Prompt | str, sampling: Sampling) -> Generation:
         reply = self._reply(prompt, ())
-        text = reply.text
-        cuts = [text.index(stop) for stop in sampling.stop if stop in text]
-        text = text[: min(cuts)] if cuts else text
+        text = before_stop(reply.text, sampling.stop)
         words = text.split(" ")
         if len(words) > sampling.max_new_tokens:
             text, reason = " ".join(words[: sampling.max_new_tokens]), "length"

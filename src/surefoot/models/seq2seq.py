@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from surefoot.models.generation import Branch, Seq2SeqBranch
+from surefoot.models.branches import Seq2SeqBranch
 from surefoot.models.local import LocalModel
 from surefoot.models.tree_attention import log_softmax_at
 from surefoot.text.prompt import Prompt
+
+Found = TypeVar("Found")
 
 
 class Seq2SeqModel(LocalModel):
@@ -21,6 +23,7 @@ class Seq2SeqModel(LocalModel):
     """
 
     decoder_virtual: tuple[int, ...] = ()
+    aligned = True
 
     def hidden_states(self, prompts: Sequence[Prompt | str], layer: int = -2, position: int = -1) -> np.ndarray:
         """The decoder's state at its first step (`position` is then the only one), shape (prompts, width)."""
@@ -46,28 +49,41 @@ class Seq2SeqModel(LocalModel):
         """What the decoder reads before the first token of an answer."""
         return [*self.decoder_virtual, int(self.model.config.decoder_start_token_id)]
 
-    def _branch(self, ids: Sequence[Sequence[int]]) -> Branch:
-        return Seq2SeqBranch(self.model, ids, self.pad, self.opening)
+    def _branch(self, ids: Sequence[Sequence[int]], begun: Sequence[Sequence[int]]) -> Seq2SeqBranch:
+        return Seq2SeqBranch(self.model, ids, self.pad, [[*self.opening, *text] for text in begun], self.tokens)
 
     def _logprobs(self, ids: list[list[int]], forks: list[list[list[int]]]) -> list[list[list[float]]]:
+        return self._along(ids, forks, lambda logits, fork: log_softmax_at(logits, list(enumerate(fork))))
+
+    def _forced_logits(self, ids: list[list[int]], forks: list[list[list[int]]]) -> list[list[torch.Tensor]]:
+        return self._along(ids, forks, lambda logits, _: logits.clone())
+
+    def _along(
+        self, ids: list[list[int]], forks: list[list[list[int]]], read: Callable[[torch.Tensor, list[int]], Found]
+    ) -> list[list[Found]]:
+        """What `read` makes of the logits (fork tokens, vocabulary) of each fork."""
         distinct = sorted({tuple(prompt) for prompt in ids}, key=len, reverse=True)
-        result: list[list[list[float]]] = [[] for _ in ids]
+        result: list[list[Found]] = [[] for _ in ids]
         users: dict[tuple[int, ...], list[int]] = {}
         for i, prompt in enumerate(ids):
             users.setdefault(tuple(prompt), []).append(i)
         for batch in self._batches(list(enumerate(distinct))):
             encoded, mask = self._encode_prompts([prompt for _, prompt in batch])
             jobs = [(row, i) for row, (_, prompt) in enumerate(batch) for i in users[tuple(prompt)]]
-            read = self._read_forks(encoded, mask, [(row, fork) for row, i in jobs for fork in forks[i]])
+            own = [(row, fork) for row, i in jobs for fork in forks[i]]
+            logits = self._read_forks(encoded, mask, own)
             for _, i in jobs:
-                result[i] = [next(read) for _ in forks[i]]
+                result[i] = [read(next(logits), fork) for fork in forks[i]]
         self.tokens.asked += sum(len(p) + len(fork) for p, choices in zip(ids, forks, strict=True) for fork in choices)
         return result
 
     def _read_forks(
         self, encoded: torch.Tensor, mask: torch.Tensor, forks: Sequence[tuple[int, list[int]]], rows: int = 64
-    ) -> Iterator[list[float]]:
-        """Teacher forcing for (row of the encoded prompt, token ids of an answer), at most `rows` at a time."""
+    ) -> Iterator[torch.Tensor]:
+        """Teacher forcing for (row of the encoded prompt, token ids of an answer), at most `rows` at a time.
+
+        Gives logits of shape (answer tokens, vocabulary), views of a batch.
+        """
         for start in range(0, len(forks), rows):
             part = forks[start : start + rows]
             width = max(len(fork) for _, fork in part)
@@ -82,8 +98,7 @@ class Seq2SeqModel(LocalModel):
                 ).logits
             self.tokens.computed += sum(len(fork) for _, fork in part)
             for k, (_, fork) in enumerate(part):
-                read = logits[k, len(self.decoder_virtual) :]
-                yield log_softmax_at(read[: len(fork)], list(enumerate(fork)))
+                yield logits[k, len(self.decoder_virtual) :][: len(fork)]
 
     @torch.inference_mode()
     def _encode_prompts(self, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

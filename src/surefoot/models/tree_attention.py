@@ -181,22 +181,35 @@ class TreeRunner:
         self.pack_tokens = pack_tokens
         self.computed = 0
 
-    @torch.inference_mode()
     def read(self, made: Plan, reads: Reads) -> dict[tuple[Block, int, int], float]:
         """Natural-log probability of each wanted token: {(block, place, token id): log p}."""
-        pool = Pool(made.blocks)
         found: dict[tuple[Block, int, int], float] = {}
+        for places, logits in self.passes(made, reads):
+            wanted = [(row, token) for row, (block, place) in enumerate(places) for token in reads[block][place]]
+            values = log_softmax_at(logits, wanted)
+            found.update({(*places[row], token): value for (row, token), value in zip(wanted, values, strict=True)})
+        return found
+
+    def rows(self, made: Plan, reads: Reads) -> dict[tuple[Block, int], torch.Tensor]:
+        """Logits (vocabulary) behind each place: {(block, place): logits}."""
+        passes = self.passes(made, reads)
+        return {place: row for places, logits in passes for place, row in zip(places, logits, strict=True)}
+
+    def passes(self, made: Plan, reads: Reads) -> Iterator[tuple[list[tuple[Block, int]], torch.Tensor]]:
+        """For each forward pass, the places that are wanted and the logits behind them (places, vocabulary)."""
+        pool = Pool(made.blocks)
         for level in made.levels():
             pending = sorted(level, key=lambda block: (block.depth, len(block)), reverse=True)
             while pending:
                 taken = self._fit(pending)
                 try:
-                    found.update(self._forward(pending[:taken], pool, reads))
+                    places, logits = self._forward(pending[:taken], pool, reads)
                 except (torch.OutOfMemoryError, MemoryError):
                     self._halve(taken)
                     continue
+                if logits is not None:
+                    yield places, logits
                 pending = pending[taken:]
-        return found
 
     def _fit(self, blocks: Sequence[Block]) -> int:
         """How many of the blocks go into the next pack; at least one."""
@@ -215,10 +228,14 @@ class TreeRunner:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _forward(self, blocks: Sequence[Block], pool: Pool, reads: Reads) -> dict[tuple[Block, int, int], float]:
+    @torch.inference_mode()
+    def _forward(
+        self, blocks: Sequence[Block], pool: Pool, reads: Reads
+    ) -> tuple[list[tuple[Block, int]], torch.Tensor | None]:
         pack = Pack(blocks, pool, self.model.device)
         places = [(block, place) for block in blocks for place in reads.get(block, ())]
         kept = torch.tensor([pack.starts[block] + place for block, place in places], device=self.model.device)
+        logits = None
         with _tree_mode(self.model, pack):
             if places:
                 logits = self.model(
@@ -229,12 +246,7 @@ class TreeRunner:
         if not pack.calls:
             raise Unsupported("attention that does not use transformers' attention interface")
         self.computed += pack.tokens.numel()
-        if not places:
-            return {}
-        wanted = [(row, token) for row, (block, place) in enumerate(places) for token in reads[block][place]]
-        values = log_softmax_at(logits, wanted)
-        keys = [(*places[row], token) for row, token in wanted]
-        return dict(zip(keys, values, strict=True))
+        return places, logits
 
 
 def log_softmax_at(logits: torch.Tensor, wanted: Sequence[tuple[int, int]], chunk: int = 256) -> list[float]:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from surefoot.models.base import Generation, LanguageModel, Sampling
+from surefoot.decoding.sampling import Sampling
+from surefoot.models.base import Generation, LanguageModel
 from surefoot.paraphrases.labels import mark_word, named_labels
 from surefoot.paraphrases.masking import Line, instructing_line
 from surefoot.paraphrases.proposals import Material, Proposal

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
+from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, nearest
 from surefoot.metrics import metric
-from surefoot.models.base import SCORERS, Choice, Generation, LanguageModel, Sampling, Scorer
+from surefoot.models.base import SCORERS, Choice, Generation, LanguageModel, Scorer
 from surefoot.tasks.task import Example, Query, Task
 from surefoot.text.answers import parse_answer
 from surefoot.text.instruction import Instruction

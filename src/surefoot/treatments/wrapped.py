@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from surefoot.models.base import Choice, Generation, LanguageModel, ModelCard, Sampling, Score, Scorer, TokenCount
+from surefoot.decoding.sampling import Sampling
+from surefoot.models.base import Choice, Generation, LanguageModel, ModelCard, Score, Scorer, TokenCount
 from surefoot.text.prompt import Prompt
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from surefoot.decoding.branch import Continuation
+    from surefoot.decoding.forced import Forced
+    from surefoot.decoding.rows import Vocabulary
 
 
 class Wrapped(LanguageModel):
@@ -20,6 +25,9 @@ class Wrapped(LanguageModel):
     treatment only changes prompts). `treatment` is the name and `settings` the frozen dataclass of the treatment; both
     become part of the model's card, so that a run with it is never mixed with one without.
     """
+
+    decides_on_texts: ClassVar[bool] = False
+    """Whether the treatment picks between whole texts, so that one that changes single steps must lie below it."""
 
     def __init__(self, base: LanguageModel, treatment: str, settings: Any, inner: LanguageModel | None = None) -> None:
         self.base = base
@@ -54,8 +62,26 @@ class Wrapped(LanguageModel):
     ) -> list[Choice]:
         return self.inner.choose([self._changed(prompt) for prompt in prompts], options, scorer)
 
-    def generate(self, prompts: Sequence[Prompt | str], sampling: Sampling | None = None) -> list[Generation]:
-        return self.inner.generate([self._changed(prompt) for prompt in prompts], sampling)
+    def generate(
+        self,
+        prompts: Sequence[Prompt | str],
+        sampling: Sampling | Sequence[Sampling] | None = None,
+        begun: Sequence[Generation] | None = None,
+    ) -> list[Generation]:
+        return self.inner.generate([self._changed(prompt) for prompt in prompts], sampling, begun)
+
+    def continuing(self, prompts: Sequence[Prompt | str], room: Sequence[int]) -> Continuation:
+        return self.inner.continuing([self._changed(prompt) for prompt in prompts], room)
+
+    def forced(self, prompts: Sequence[Prompt | str], answers: Sequence[Sequence[Sequence[int]]]) -> list[Forced]:
+        return self.inner.forced([self._changed(prompt) for prompt in prompts], answers)
+
+    def answer_ids(self, prompts: Sequence[Prompt | str], answers: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        return self.inner.answer_ids([self._changed(prompt) for prompt in prompts], answers)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.inner.vocabulary
 
     def hidden_states(self, prompts: Sequence[Prompt | str], layer: int = -2, position: int = -1) -> np.ndarray:
         return self.inner.hidden_states([self._changed(prompt) for prompt in prompts], layer, position)
