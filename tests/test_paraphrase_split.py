@@ -25,7 +25,7 @@ from surefoot.paraphrases import (
 from surefoot.paraphrases.filters import Bench, Case, judge
 from surefoot.paraphrases.labels import named_labels
 from surefoot.paraphrases.proposals import Material
-from surefoot.paraphrases.wordings import text_key
+from surefoot.tasks.split import text_key
 from surefoot.text.instruction import Instruction
 
 # The split

@@ -18,6 +18,7 @@ from surefoot.cli.options import (
     Device,
     Dtype,
     Format,
+    HeldOut,
     Klasses,
     Limit,
     Model,
@@ -47,6 +48,7 @@ def probe(
     wordings: Wordings = None,
     columns: Columns = None,
     classes: Klasses = None,
+    held_out: HeldOut = False,
     scorer: Answering = "sum",
     recheck: Annotated[float, typer.Option(help="Share of cells computed twice, for the noise floor.")] = 0.01,
     format: Format = "auto",
@@ -64,7 +66,7 @@ def probe(
     from surefoot.progress import Progress
 
     instrument = _instrument(name, {"answering": scorer, "recheck": recheck, "seed": seed}, setting or [])
-    tasks = tasks_from(task, limit, shots, seed, wordings, columns, classes)
+    tasks = tasks_from(task, limit, shots, seed, wordings, columns, classes, held_out)
     with Progress(quiet=as_json) as progress:
         progress.say(f"loading {model}")
         loaded = model_from(
@@ -81,6 +83,7 @@ def probe(
         call |= {
             "wordings": wordings,
             "classes": classes,
+            "held_out": held_out,
             "scorer": scorer,
             "format": format,
             "treat": treat,

@@ -21,6 +21,9 @@ Columns = Annotated[
     list[str] | None, typer.Option("--map", help="Column of a .jsonl file, as field=column; repeatable.")
 ]
 Klasses = Annotated[str | None, typer.Option("--classes", help="Classes of wordings to keep, separated by commas.")]
+HeldOut = Annotated[
+    bool, typer.Option("--held-out", help="Only the wordings that training leaves out, and the controls.")
+]
 Answering = Annotated[str, typer.Option("--scorer", help="How an answer is got: sum, mean, end, paper or generate.")]
 Format = Annotated[str, typer.Option(help="Prompt format: auto, chat, chat-prefill or plain.")]
 Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]
@@ -39,12 +42,12 @@ def tasks_from(
     wordings: str | None,
     columns: list[str] | None,
     classes: str | None,
+    held_out: bool = False,
 ) -> Any:
     from surefoot.tasks.loading import load_selection
 
-    return load_selection(
-        task, {"limit": limit, "shots": shots, "seed": seed, "wordings": wordings, "map": columns, "classes": classes}
-    )
+    words = {"limit": limit, "shots": shots, "seed": seed, "wordings": wordings, "map": columns, "classes": classes}
+    return load_selection(task, {**words, "held_out": held_out})
 
 
 def model_from(spec: str, treatments: list[str] | None, **options: Any) -> Any:

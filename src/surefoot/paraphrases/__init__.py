@@ -3,7 +3,8 @@
 from surefoot.paraphrases.file import write_paraphrases
 from surefoot.paraphrases.filters import FILTERS, Filters
 from surefoot.paraphrases.paraphrase import Group, Paraphrased, Rejected, paraphrase_task, source_of
-from surefoot.paraphrases.wordings import Split, proof, split_wordings
+from surefoot.paraphrases.wordings import proof
+from surefoot.tasks.split import Split, split_wordings
 
 __all__ = [
     "FILTERS",

@@ -24,9 +24,9 @@ from surefoot.errors import BadInput, nearest
 from surefoot.paraphrases.labels import same_answers
 from surefoot.paraphrases.proposals import Material, Proposal, frames_of
 from surefoot.paraphrases.rules import in_frame
-from surefoot.paraphrases.wordings import text_key
 from surefoot.tasks.bank import SUITES, Frame, read_frames, read_wordings
 from surefoot.tasks.jsonl import Line, as_text, read_jsonl, refuse_unknown
+from surefoot.tasks.split import text_key
 from surefoot.text.instruction import Instruction
 
 if TYPE_CHECKING:

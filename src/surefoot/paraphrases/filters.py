@@ -15,7 +15,7 @@ from surefoot.metrics.normalise import words
 from surefoot.paraphrases.labels import mark_word, named_labels, same_answers, says
 from surefoot.paraphrases.masking import mask
 from surefoot.paraphrases.proposals import Material
-from surefoot.paraphrases.wordings import text_key
+from surefoot.tasks.split import text_key
 from surefoot.text.instruction import Instruction
 from surefoot.text.template import fields_of, parse_template
 

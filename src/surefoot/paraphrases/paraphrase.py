@@ -13,7 +13,8 @@ from surefoot.paraphrases.filters import FILTERS, UNREADABLE, Bench, Case, Drop,
 from surefoot.paraphrases.llm import Llm
 from surefoot.paraphrases.proposals import Material, Proposal, Source
 from surefoot.paraphrases.rules import Rules
-from surefoot.paraphrases.wordings import Split, proof, split_wordings
+from surefoot.paraphrases.wordings import proof
+from surefoot.tasks.split import Split, split_wordings
 from surefoot.tasks.task import Task
 from surefoot.text.instruction import Instruction
 

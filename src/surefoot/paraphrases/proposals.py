@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from surefoot.paraphrases.labels import label_words
-from surefoot.paraphrases.wordings import Split, tested_wordings
 from surefoot.tasks.bank import SUITES, Frame, read_frames
+from surefoot.tasks.split import Split, tested_wordings
 from surefoot.tasks.task import Task
 from surefoot.text.instruction import Instruction
 

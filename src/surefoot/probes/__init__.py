@@ -21,6 +21,7 @@ def probe(
     limit: int | None = None,
     shots: int = 0,
     seed: int = 0,
+    held_out: bool = False,
     out: str | None = None,
     watch: Callable[[Any], None] | None = None,
     **settings: Any,
@@ -29,8 +30,9 @@ def probe(
 
     `name`: a probe of `surefoot list`. `model`: a model or what `load` takes. `task`: what
     `surefoot.tasks.loading.load_tasks` takes, or tasks. `limit`: items a task, a fixed sample. `shots`: worked
-    examples, taken out of the items. `out`: a run folder that the same call goes on from; without it
-    rows stay in memory. `settings`: the probe's own (for `phrasing`: `answering`, `recheck`, `batch_cells`).
+    examples, taken out of the items. `held_out`: only the wordings that training leaves out, and the controls
+    (`surefoot.tasks.split`). `out`: a run folder that the same call goes on from; without it rows stay in memory.
+    `settings`: the probe's own (for `phrasing`: `answering`, `recheck`, `batch_cells`).
 
     >>> probe("phrasing", "smollm2", limit=5)  # doctest: +SKIP
     """
@@ -39,7 +41,8 @@ def probe(
     from surefoot.tasks.loading import tasks_of
 
     instrument = build(find("probe", name), {**settings, "seed": seed})
-    tasks = tasks_of(task, limit=limit, shots=shots, seed=seed)
+    tasks = tasks_of(task, limit=limit, shots=shots, seed=seed, held_out=held_out)
     loaded = load(model) if isinstance(model, str) else model
     call = {"task": task if isinstance(task, str) else [t.name for t in tasks], "limit": limit, "shots": shots}
-    return instrument.measure(loaded, tasks, out=out, call={**call, "seed": seed, **settings}, watch=watch)  # type: ignore[no-any-return]
+    call |= {"seed": seed, "held_out": held_out}
+    return instrument.measure(loaded, tasks, out=out, call={**call, **settings}, watch=watch)  # type: ignore[no-any-return]

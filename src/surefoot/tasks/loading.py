@@ -14,6 +14,7 @@ from surefoot.tasks.folder import read_suite, read_task, tasks_in
 from surefoot.tasks.items import Columns, input_template, kind_of, mapped_example, own_example, roles_of
 from surefoot.tasks.jsonl import Line, read_jsonl
 from surefoot.tasks.lint import check
+from surefoot.tasks.split import held_out as tested_part
 from surefoot.tasks.task import Task
 
 
@@ -27,6 +28,7 @@ def load_tasks(
     wordings: str | Path | None = None,
     columns: Columns | None = None,
     klasses: Iterable[str] | None = None,
+    held_out: bool = False,
 ) -> tuple[Task, ...]:
     """The tasks that `spec` names, checked by the linter.
 
@@ -34,7 +36,8 @@ def load_tasks(
     `columns`; `bigbench:PATH`; `mmlu:PATH`; `hub:org/name?split=test&config=main`;
     `released:DIR#TASK?family=Flan-T5&include_flagged=true`.
     `wordings`: a JSON Lines file that replaces the task's own wordings (a BIG-bench task keeps its designer's).
-    `columns`: what is in which column, for `.jsonl` and `hub:`. `klasses`: classes of wordings to keep.
+    `columns`: what is in which column, for `.jsonl` and `hub:`. `klasses`: classes of wordings to keep. `held_out`
+    keeps the wordings that training leaves out (`surefoot.tasks.split`, whatever the seed here) and the controls.
     `shots` worked examples are taken out of the items, then `limit` items are drawn, then the options of every item
     are shuffled by its id; all three depend on `seed` and on ids alone.
 
@@ -50,6 +53,8 @@ def load_tasks(
     if columns and source.scheme not in ("jsonl", "hub"):
         raise BadInput(f'"{spec}" takes no column mapping; columns are for .jsonl files and hub: data sets.')
     tasks = _READERS[source.scheme](source, bank, columns or {})
+    if held_out:
+        tasks = tuple(tested_part(task) for task in tasks)
     return tuple(_finished(task, limit, shots, seed, shuffle, klasses, source) for task in tasks)
 
 
@@ -73,6 +78,7 @@ def load_selection(spec: str | Path, words: Mapping[str, Any], *, base: Path | N
         wordings=wordings,
         columns={field: column for field, _, column in pairs} or None,
         klasses=[klass.strip() for klass in classes.split(",")] if classes else None,
+        held_out=bool(words.get("held_out")),
     )
 
 
@@ -86,12 +92,19 @@ def rebased(spec: str, base: Path) -> str:
 
 
 def tasks_of(
-    task: str | Task | Sequence[Task], *, limit: int | None = None, shots: int = 0, seed: int = 0
+    task: str | Task | Sequence[Task],
+    *,
+    limit: int | None = None,
+    shots: int = 0,
+    seed: int = 0,
+    held_out: bool = False,
 ) -> tuple[Task, ...]:
     """Tasks from a name, a path, a task or tasks; the latter are sampled and given shots as they are."""
     if isinstance(task, str):
-        return load_tasks(task, limit=limit, shots=shots, seed=seed)
+        return load_tasks(task, limit=limit, shots=shots, seed=seed, held_out=held_out)
     given = [task] if isinstance(task, Task) else list(task)
+    if held_out:
+        given = [tested_part(one) for one in given]
     return tuple(one.with_shots(shots, seed).sample(limit, seed) for one in given)
 
 
