@@ -291,7 +291,7 @@ def test_a_distribution_is_truncated_as_its_definition_says(settings: dict[str, 
     from surefoot.decoding.picking import offered
 
     logits = torch.log(torch.tensor([[0.4, 0.3, 0.2, 0.1]]))
-    p = offered([Row(0, [0])], logits, Sampling(**{"temperature": 1.0, **settings})).exp()[0]
+    p = offered([Row(0, [0])], logits, Sampling(**{"temperature": 1.0, **settings})).softmax(-1)[0]
     expected = torch.tensor(kept) / sum(kept)
     assert torch.allclose(p, expected, atol=1e-6)
 

@@ -139,7 +139,10 @@ class Variants:
 
 def weighted_sum(logits: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """sum_i w_i l_i: a product of distributions to the power of their weights, up to normalisation."""
-    return torch.einsum("brv,br->rv", logits, weights)
+    total = logits[0] * weights[0, :, None]
+    for part, weight in zip(logits[1:], weights[1:], strict=True):
+        total.addcmul_(part, weight[:, None])
+    return total
 
 
 def plausible(scores: torch.Tensor, logits: torch.Tensor, floor: float) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from numpy.random import Generator
@@ -15,6 +16,9 @@ from surefoot.decoding.sampling import Sampling
 Watch = Callable[[int, Sequence[int], torch.Tensor], None]
 """Called at each step with the step, the indices of the rows still going, and their log-probabilities."""
 
+Write = Callable[[Branch, Sequence[Draft], Sequence[Sampling], Vocabulary], None]
+"""Writes the drafts of one batch to their end; a search that decides between whole texts has one of its own."""
+
 
 @torch.inference_mode()
 def decode(
@@ -23,12 +27,14 @@ def decode(
     samplings: Sequence[Sampling],
     vocabulary: Vocabulary,
     watch: Watch | None = None,
+    how: Write | None = None,
 ) -> None:
     """Writes every draft on to its end: batches of similar length, halved when memory runs out.
 
     `drafts` and `samplings` belong to the prompts of the continuation, in their order. Drafts grow as they are written,
-    so what stands in them when the call is interrupted is what there was.
+    so what stands in them when the call is interrupted is what there was. `how` writes a batch, `write` by default.
     """
+    how = how or partial(write, watch=watch)
     waiting = [d.index for d, s in zip(drafts, samplings, strict=True) if not _ended(d, s, vocabulary)]
     waiting.sort(key=lambda i: (len(drafts[i].written) if continuation.aligned else 0, -continuation.lengths[i], i))
     budget = continuation.batch_tokens
@@ -40,7 +46,7 @@ def decode(
         before = [drafts[i].length for i in taken]
         try:
             branch = continuation.open(taken, [drafts[i].written for i in taken])
-            write(branch, [drafts[i] for i in taken], [samplings[i] for i in taken], vocabulary, watch)
+            how(branch, [drafts[i] for i in taken], [samplings[i] for i in taken], vocabulary)
         except (torch.OutOfMemoryError, MemoryError):
             if len(taken) == 1:
                 raise
@@ -66,7 +72,7 @@ def write(
             watch(at, [draft.index for draft, _ in rows], torch.log_softmax(step.logits, -1))
         tokens, logprobs = _drawn(rows, step, streams)
         for (draft, sampling), token, values in zip(rows, tokens.tolist(), logprobs, strict=True):
-            _append(draft, sampling, token, values, vocabulary)
+            append(draft, sampling, token, values, vocabulary)
         going = [place for place, (draft, _) in enumerate(rows) if draft.finish_reason == "interrupted"]
         if not going:
             return
@@ -83,23 +89,24 @@ def _drawn(
     """The next token of each row, and its log-probability as offered, as drawn, and under the plain model."""
     tokens = torch.empty(len(rows), dtype=torch.long, device=step.logits.device)
     drawn = torch.empty(len(rows), dtype=step.logits.dtype, device=step.logits.device)
-    for sampling, places in _alike(rows).items():
+    for sampling, places in alike(rows).items():
         own = [rows[place][0] for place in places]
-        logp = offered(own, step.logits[places] if len(places) < len(rows) else step.logits, sampling)
+        logits = step.logits[places] if len(places) < len(rows) else step.logits
         uniforms = [streams[draft.index].random() for draft in own] if sampling.temperature else []
-        tokens[places] = picked = pick(logp, uniforms)
-        drawn[places] = logp.gather(-1, picked[:, None])[:, 0]
+        scores = offered(own, logits, sampling)
+        tokens[places] = picked = pick(scores, uniforms)
+        drawn[places] = log_softmax_of(scores, picked)
     model = log_softmax_of(step.logits, tokens)
     plain = model if step.plain is step.logits else log_softmax_of(step.plain, tokens)
     return tokens, list(zip(model.tolist(), drawn.tolist(), plain.tolist(), strict=True))
 
 
-def _alike(rows: Sequence[tuple[Draft, Sampling]]) -> dict[Sampling, list[int]]:
+def alike(rows: Sequence[tuple[Draft, Sampling]]) -> dict[Sampling, list[int]]:
     """Places of the rows that are picked in the same way."""
-    alike: dict[Sampling, list[int]] = {}
+    places: dict[Sampling, list[int]] = {}
     for place, (_, sampling) in enumerate(rows):
-        alike.setdefault(sampling, []).append(place)
-    return alike
+        places.setdefault(sampling, []).append(place)
+    return places
 
 
 def log_softmax_of(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
@@ -107,9 +114,10 @@ def log_softmax_of(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     return logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
 
 
-def _append(
+def append(
     draft: Draft, sampling: Sampling, token: int, logprobs: tuple[float, float, float], vocabulary: Vocabulary
 ) -> None:
+    """Put a token behind a draft and note whether that ends it."""
     if token in vocabulary.ends:
         draft.weigh(logprobs)
         draft.finish_reason = "stop"

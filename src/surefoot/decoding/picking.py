@@ -20,12 +20,12 @@ from surefoot.decoding.sampling import Penalties, Sampling
 
 
 def offered(rows: Sequence[Row], logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """Log-probabilities that the next token is drawn from, shape (rows, vocabulary); of a greedy choice untempered."""
+    """Logits that the next token is drawn from, shape (rows, vocabulary); of a greedy choice untempered."""
     logits = penalised(rows, logits, sampling.penalties)
     if sampling.temperature:
         for warper in warpers(sampling):
             logits = warper(None, logits)
-    return torch.log_softmax(logits, -1)
+    return logits
 
 
 def penalised(rows: Sequence[Row], logits: torch.Tensor, penalties: Penalties) -> torch.Tensor:
@@ -67,16 +67,16 @@ def warpers(sampling: Sampling) -> tuple[Any, ...]:
     return tuple(make() for is_wanted, make in wanted if is_wanted)
 
 
-def pick(logp: torch.Tensor, uniforms: Sequence[float]) -> torch.Tensor:
+def pick(logits: torch.Tensor, uniforms: Sequence[float]) -> torch.Tensor:
     """One token a row: the most probable without `uniforms`, else the inverse of the cumulative distribution at them.
 
     Tokens are ordered by probability, so that rounding far down the list moves no draw further up.
     """
     if not uniforms:
-        return logp.argmax(-1)
-    probabilities, order = torch.sort(logp.double().exp(), dim=-1, descending=True, stable=True)
+        return logits.argmax(-1)
+    probabilities, order = torch.sort(torch.softmax(logits.double(), -1), dim=-1, descending=True, stable=True)
     cumulative = probabilities.cumsum(-1)
-    target = torch.tensor(uniforms, dtype=torch.float64, device=logp.device)[:, None] * cumulative[:, -1:]
+    target = torch.tensor(uniforms, dtype=torch.float64, device=logits.device)[:, None] * cumulative[:, -1:]
     place = torch.searchsorted(cumulative, target, right=True)
     last = (probabilities > 0).sum(-1, keepdim=True) - 1
     return order.gather(-1, torch.minimum(place, last))[:, 0]

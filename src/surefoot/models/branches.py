@@ -3,45 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any
 
+import numpy as np
 import torch
 
 from surefoot.decoding.branch import Next
 from surefoot.models.base import TokenCount
+from surefoot.models.cache import RoomyLayer, roomy_cache
+from surefoot.models.tree_attention import TreeRunner, Unsupported
 
-SHARED = 8  # a common beginning of fewer tokens is not worth a pass of its own
+BLOCK_TOKENS = 256  # up to here a stretch of the prefix tree is one block; attention cost grows with its square
 
 
 class CausalBranch:
-    """A decoder-only model: one growing cache; prompts padded on the left, behind the beginning that all of them share.
+    """A decoder-only model: one growing cache of rows that are padded on the left.
 
-    The shared beginning is computed once.
+    Prompts are read by `runner` on their prefix tree, each distinct beginning once; without one, or where the model's
+    attention cannot be computed on trees, in padded rows.
     """
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], pad: int, tokens: TokenCount) -> None:
-        from transformers import DynamicCache
-
+    def __init__(
+        self,
+        model: Any,
+        prompts: Sequence[Sequence[int]],
+        pad: int,
+        tokens: TokenCount,
+        runner: TreeRunner | None = None,
+    ) -> None:
         self.model = model
+        self.prompts = prompts
+        self.pad = pad
         self.tokens = tokens
-        self.cache = DynamicCache(config=model.config)
-        shared = _shared(prompts) if _sees_all(model.config) else 0
-        rest = [prompt[shared:] for prompt in prompts]
-        width = max(len(ids) for ids in rest)
-        self.shared = torch.tensor([list(prompts[0][:shared])], device=model.device)
-        self.ids = torch.tensor([[pad] * (width - len(ids)) + list(ids) for ids in rest], device=model.device)
-        mask = [[1] * shared + [0] * (width - len(ids)) + [1] * len(ids) for ids in rest]
+        self.runner = runner
+        self.width = max(map(len, prompts))
+        mask = [[0] * (self.width - len(ids)) + [1] * len(ids) for ids in prompts]
         self.mask = torch.tensor(mask, device=model.device)
+        self.cache = roomy_cache(model.config)
+        whole = all(isinstance(layer, RoomyLayer) for layer in self.cache.layers)
+        self.sees_all = whole and model.config._attn_implementation in ("sdpa", "eager")
 
     def first(self) -> Next:
-        shared = self.shared.shape[1]
-        self.tokens.computed += shared + int(self.mask[:, shared:].sum())
-        if shared:
-            self.model(input_ids=self.shared, past_key_values=self.cache, use_cache=True, logits_to_keep=1)
-            self.cache.batch_repeat_interleave(len(self.ids))
-        positions = (self.mask.cumsum(-1) - 1).clamp(min=0)[:, shared:]
-        return _plain(self._forward(self.ids, positions, 1)[:, -1])
+        read = self._on_tree()
+        if read is not None:
+            return _plain(read)
+        self.tokens.computed += int(self.mask.sum())
+        padded = [[self.pad] * (self.width - len(ids)) + list(ids) for ids in self.prompts]
+        positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
+        ids = torch.tensor(padded, device=self.model.device)
+        return _plain(self._forward(ids, positions, self.mask, 1)[:, -1])
+
+    def _on_tree(self) -> torch.Tensor | None:
+        """Logits behind the prompts, the cache being filled from their tree; None where that cannot be done."""
+        if self.runner is None or not self.sees_all:
+            return None
+        try:
+            read = self.runner.prefill(self.prompts, BLOCK_TOKENS)
+        except Unsupported:
+            return None
+        self.tokens.computed += self.runner.computed
+        places = np.zeros(self.mask.shape, dtype=np.int64)
+        for row, own in zip(places, read.slots, strict=True):
+            row[self.width - len(own) :] = own
+        rows = torch.from_numpy(places).to(self.mask.device)
+        for index, layer in enumerate(self.cache.layers):
+            layer.fill(*(part[rows].transpose(1, 2) for part in read.layers[index]))
+        return read.logits
 
     def next(self, tokens: torch.Tensor) -> Next:
         return _plain(self.extend(tokens[:, None])[:, -1])
@@ -51,7 +78,18 @@ class CausalBranch:
         self.tokens.computed += tokens.numel()
         self.mask = torch.cat([self.mask, self.mask.new_ones(tokens.shape)], 1)
         positions = (self.mask.cumsum(-1) - 1)[:, -tokens.shape[1] :]
-        return self._forward(tokens, positions, tokens.shape[1])
+        seen = self._bias(tokens.shape[1]) if self.sees_all else self.mask
+        return self._forward(tokens, positions, seen, tokens.shape[1])
+
+    def _bias(self, count: int) -> torch.Tensor:
+        """What the last `count` tokens see, as the library's attention adds it: (rows, 1, count, tokens), 0 or lowest.
+
+        It is faster than its own, made anew for each layer's kernel from zeros and ones.
+        """
+        seen = self.mask.bool()[:, None, None].repeat(1, 1, count, 1)
+        seen[..., -count:] &= torch.ones(count, count, dtype=torch.bool, device=seen.device).tril()
+        dtype = self.model.dtype
+        return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)
 
     def forget(self, counts: Sequence[int]) -> None:
         """Take back the last tokens of each row, so many a row; they stay in the cache, unseen."""
@@ -63,10 +101,10 @@ class CausalBranch:
         self.mask = self.mask[rows]
         self.cache.batch_select_indices(rows)
 
-    def _forward(self, ids: torch.Tensor, positions: torch.Tensor, wanted: int) -> torch.Tensor:
+    def _forward(self, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, wanted: int) -> torch.Tensor:
         out = self.model(
             input_ids=ids,
-            attention_mask=self.mask,
+            attention_mask=seen,
             position_ids=positions,
             past_key_values=self.cache,
             use_cache=True,
@@ -87,7 +125,7 @@ class Seq2SeqBranch:
         openings: Sequence[Sequence[int]],
         tokens: TokenCount,
     ) -> None:
-        from transformers import DynamicCache, EncoderDecoderCache
+        from transformers import EncoderDecoderCache
 
         self.model = model
         self.tokens = tokens
@@ -98,7 +136,7 @@ class Seq2SeqBranch:
         self.mask = torch.tensor(mask, device=model.device)
         tokens.computed += int(self.mask.sum())
         self.encoded = model.get_encoder()(input_ids=ids, attention_mask=self.mask, return_dict=True)
-        self.cache = EncoderDecoderCache(DynamicCache(config=model.config), DynamicCache(config=model.config))
+        self.cache = EncoderDecoderCache(roomy_cache(model.config), roomy_cache(model.config))
 
     def first(self) -> Next:
         return self._forward(self.openings)
@@ -125,18 +163,3 @@ class Seq2SeqBranch:
 
 def _plain(logits: torch.Tensor) -> Next:
     return Next(logits, logits)
-
-
-def _shared(prompts: Sequence[Sequence[int]]) -> int:
-    """Tokens that all prompts begin with, short of the last of the shortest; 0 where they are few."""
-    if len(prompts) < 2:
-        return 0
-    limit = min(map(len, prompts)) - 1
-    columns = zip(*(prompt[:limit] for prompt in prompts), strict=True)
-    count = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-    return count if count >= SHARED else 0
-
-
-def _sees_all(config: Any) -> bool:
-    """Whether all layers see all tokens; a sliding window counts places, padding among them."""
-    return not getattr(config, "sliding_window", None)

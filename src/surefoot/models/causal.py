@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from surefoot.models.base import ModelCard
-from surefoot.models.branches import CausalBranch
+from surefoot.models.branches import BLOCK_TOKENS, CausalBranch
 from surefoot.models.local import LocalModel, Truncate
 from surefoot.models.prefix import Block, Plan, plan
 from surefoot.models.tree_attention import Reads, TreeRunner, Unsupported, log_softmax_at, supports
@@ -18,7 +18,6 @@ from surefoot.text.formats import PromptEncoder
 from surefoot.text.prompt import Prompt
 
 Found = TypeVar("Found")
-BLOCK_TOKENS = 256  # up to here a question and its options are one block; attention cost grows with its square
 MIN_PACK_TOKENS = 512
 
 
@@ -57,7 +56,9 @@ class CausalModel(LocalModel):
 
     def _branch(self, ids: Sequence[Sequence[int]], begun: Sequence[Sequence[int]]) -> CausalBranch:
         prompts = [[*prompt, *text] for prompt, text in zip(ids, begun, strict=True)]
-        return CausalBranch(self.model, prompts, self.pad, self.tokens)
+        return CausalBranch(
+            self.model, prompts, self.pad, self.tokens, self._runner() if self.shares_prefixes else None
+        )
 
     def _logprobs(self, ids: list[list[int]], forks: list[list[list[int]]]) -> list[list[list[float]]]:
         places = self._places(ids, forks)
@@ -97,7 +98,7 @@ class CausalModel(LocalModel):
         """What `read` makes of the tree; None where this model's attention cannot be computed on one."""
         if not self.shares_prefixes:
             return None
-        runner = TreeRunner(self.model, pack_tokens=max(MIN_PACK_TOKENS, self.batch_tokens // 4))
+        runner = self._runner()
         try:
             found = read(runner, places.made, places.reads())
         except Unsupported:
@@ -105,6 +106,9 @@ class CausalModel(LocalModel):
             return None
         self.tokens.computed += runner.computed
         return found
+
+    def _runner(self) -> TreeRunner:
+        return TreeRunner(self.model, pack_tokens=max(MIN_PACK_TOKENS, self.batch_tokens // 4))
 
     def _plain(
         self, ids: list[list[int]], forks: list[list[list[int]]], read: Callable[[torch.Tensor, list[int]], Found]

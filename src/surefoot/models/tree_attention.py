@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -173,6 +173,15 @@ def whole_logits(model: Any, made: Plan, places: Sequence[tuple[Block, int]]) ->
     return logits
 
 
+class Read(NamedTuple):
+    """Prompts that were read: logits behind each (rows, vocabulary), keys and values of all their tokens, and in which
+    slots those of each prompt lie, in their order."""
+
+    logits: torch.Tensor
+    layers: Mapping[int, tuple[torch.Tensor, torch.Tensor]]
+    slots: Sequence[np.ndarray]
+
+
 class TreeRunner:
     """Reads log-probabilities from a planned batch, level by level, in packs of at most `pack_tokens` tokens."""
 
@@ -195,9 +204,30 @@ class TreeRunner:
         passes = self.passes(made, reads)
         return {place: row for places, logits in passes for place, row in zip(places, logits, strict=True)}
 
-    def passes(self, made: Plan, reads: Reads) -> Iterator[tuple[list[tuple[Block, int]], torch.Tensor]]:
-        """For each forward pass, the places that are wanted and the logits behind them (places, vocabulary)."""
+    def prefill(self, prompts: Sequence[Sequence[int]], block_tokens: int) -> Read:
+        """Reads prompts that are to be continued; each distinct prefix is computed once."""
+        made = plan(prompts, block_tokens)
+        for block in made.blocks:
+            block.keeps = True
         pool = Pool(made.blocks)
+        paths = [made.places(prompt) for prompt in prompts]
+        reads: dict[Block, dict[int, list[int]]] = {}
+        for path in paths:
+            reads.setdefault(path[-1][0], {})[path[-1][1]] = []
+        found: dict[tuple[Block, int], torch.Tensor] = {}
+        for places, logits in self.passes(made, reads, pool):
+            found.update(zip(places, logits.float(), strict=True))
+        slots = [np.array([pool.slots[block] + place for block, place in path]) for path in paths]
+        return Read(torch.stack([found[path[-1]] for path in paths]), pool.layers, slots)
+
+    def passes(
+        self, made: Plan, reads: Reads, pool: Pool | None = None
+    ) -> Iterator[tuple[list[tuple[Block, int]], torch.Tensor]]:
+        """For each forward pass, the places that are wanted and the logits behind them (places, vocabulary).
+
+        `pool` is left with the keys and values of the blocks that are kept.
+        """
+        pool = Pool(made.blocks) if pool is None else pool
         for level in made.levels():
             pending = sorted(level, key=lambda block: (block.depth, len(block)), reverse=True)
             while pending:

@@ -12,6 +12,7 @@ from surefoot.text.prompt import Prompt
 
 if TYPE_CHECKING:
     from surefoot.decoding.branch import Continuation
+    from surefoot.decoding.loop import Write
     from surefoot.decoding.rows import Draft, Vocabulary
 
 Samplings = Sampling | Sequence[Sampling] | None
@@ -40,8 +41,12 @@ def generate(
     prompts: Sequence[Prompt | str],
     sampling: Samplings = None,
     begun: Sequence[Generation] | None = None,
+    how: Write | None = None,
 ) -> list[Generation]:
-    """Text behind each prompt. `sampling` is one for all or one a prompt; `begun` is gone on with, to the same end."""
+    """Text behind each prompt. `sampling` is one for all or one a prompt; `begun` is gone on with, to the same end.
+
+    `how` writes a batch; token by token by default.
+    """
     from surefoot.decoding.loop import decode
 
     samplings = one_each(sampling, len(prompts))
@@ -49,7 +54,7 @@ def generate(
     drafts = drafted(continuation, begun)
     before = sum(len(draft.logprobs) for draft in drafts)
     try:
-        decode(continuation, drafts, samplings, model.vocabulary)
+        decode(continuation, drafts, samplings, model.vocabulary, how=how)
     except KeyboardInterrupt as interrupt:
         raise GenerationInterrupted(finished(model, continuation, drafts, samplings)) from interrupt
     model.tokens.asked += sum(continuation.lengths) + sum(len(draft.logprobs) for draft in drafts) - before

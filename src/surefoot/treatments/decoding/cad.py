@@ -37,20 +37,23 @@ class ContextAware:
     """
 
     alpha: float = 0.5
-    without: tuple[str, ...] = ("context",)
+    without: tuple[str, ...] | str = "context"
     floor: float = 0.0
 
     def __post_init__(self) -> None:
         check_alpha(self.alpha)
-        if isinstance(self.without, str):
-            object.__setattr__(self, "without", tuple(self.without.split(",")))
-        if not self.without:
+        if not self.roles:
             raise BadInput("No part of the prompt is named as the context; give without=context.")
-        for role in self.without:
+        for role in self.roles:
             if role not in ROLES:
                 raise BadInput(f'"{role}" is not a prompt role.{nearest(role, ROLES)}')
         if not 0 <= self.floor < 1:
             raise BadInput(f"floor is {self.floor}; use a number from 0 to below 1.")
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The parts that are the context."""
+        return tuple(self.without.split(",")) if isinstance(self.without, str) else self.without
 
     def apply(self, model: LanguageModel) -> LanguageModel:
         """The model that listens to its context."""
@@ -99,10 +102,10 @@ class ContextAwareModel(Decoded):
 
     def _bare(self, prompts: Sequence[Prompt | str]) -> list[Prompt]:
         """The prompts without their context."""
-        bare = [Prompt.of(prompt).without(*self.settings.without) for prompt in prompts]  # type: ignore[arg-type]
+        bare = [Prompt.of(prompt).without(*self.settings.roles) for prompt in prompts]  # type: ignore[arg-type]
         for prompt, rest in zip(prompts, bare, strict=True):
             if not rest.text.strip():
-                left_out = " and ".join(self.settings.without)
+                left_out = " and ".join(self.settings.roles)
                 raise BadInput(
                     f'Without its {left_out}, nothing is left of the prompt "{Prompt.of(prompt).text[:60]}"; '
                     "name the parts that are the context (without=...)."
