@@ -12,8 +12,10 @@ from surefoot.errors import BadInput
 from surefoot.models import load as loading
 from surefoot.models.base import ModelCard
 from surefoot.models.scripted import ScriptedModel
+from surefoot.probes.stored import read_reading
 from surefoot.sweeps import sweep
 from surefoot.sweeps.arms import arms_of
+from surefoot.tasks import loading as task_loading
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
 
@@ -98,6 +100,28 @@ def test_the_report_is_one_escaped_file_and_json_holds_the_numbers(tmp_path: Pat
     assert told["arms"][0]["gap"]["gap"]["value"] == pytest.approx(0.5)
     assert "small" in str(found)
     assert "<table>" in found._repr_html_()
+
+
+@pytest.mark.usefixtures("models")
+def test_the_report_says_that_it_is_a_sweep_and_of_which_probe(tmp_path: Path) -> None:
+    page = sweep("closer-look", ["large"], [task()], out=str(tmp_path), answering="generate").save(tmp_path / "r.html")
+    text = page.read_text()
+    assert '<p class="brand">Surefoot <span>sweep of the phrasing probe</span></p>' in text
+    assert "<title>closer-look: large: sweep of the phrasing probe</title>" in text
+
+
+def test_tasks_are_loaded_once_for_all_arms_that_ask_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: ScriptedModel(lambda _, options: options[0], name=name) for name in ("one", "two")}
+    monkeypatch.setattr(loading, "load", lambda spec: known[spec])
+    read, shots = task_loading.load_tasks, []
+    monkeypatch.setattr(task_loading, "load_tasks", lambda *a, **k: shots.append(k["shots"]) or read(*a, **k))
+    found = sweep("shots", ["one", "two"], "demo/facts", out=str(tmp_path), limit=2, shots=(0, 2))
+    assert shots == [0, 2]
+    assert [(arm.label, arm.summary.items) for arm in found.arms] == [
+        (f"{name}, {n} shots", 2) for name in ("one", "two") for n in (0, 2)
+    ]
+    for arm, folder in zip(found.arms, ("one--0-shots", "one--2-shots", "two--0-shots", "two--2-shots"), strict=True):
+        assert read_reading(str(tmp_path / folder)).summary == arm.summary  # each run is read as any other
 
 
 @pytest.mark.usefixtures("models")

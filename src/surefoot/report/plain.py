@@ -51,9 +51,10 @@ def fragment(summary: Tabular) -> Markup:
     return render("plain_fragment.jinja", summary=summary, tables=summary.tables(), warnings=summary.warnings())
 
 
-def head(summary: Tabular) -> Markup:
-    """The finding in a sentence, and the warnings."""
-    return render("plain_head.jinja", summary=summary, warnings=summary.warnings())
+def head(summary: Tabular, what: str = "") -> Markup:
+    """The finding in a sentence, and the warnings; `what` says what was done, where that is not one probe."""
+    what = what or f"{summary.probe} probe"
+    return render("plain_head.jinja", summary=summary, what=what, warnings=summary.warnings())
 
 
 def sections(summary: Tabular, evidence: Evidence) -> Sequence[Section]:  # noqa: ARG001

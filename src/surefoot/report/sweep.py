@@ -32,7 +32,8 @@ def sweep_html(found: Sweep) -> str:
     sections = [Section("classes", "Classes of wordings, arm by arm", _picture(found))]
     sections += [table_section(f"table-{i}", table) for i, table in enumerate(found.tables())]
     sections.append(Section("settings", "Settings", render("settings.jinja", command="", entries=tree(found.record))))
-    return page(f"{found.model}: sweep", head(found), sections)
+    what = "sweep of the phrasing probe"
+    return page(f"{found.model}: {what}", head(found, what), sections)
 
 
 def _picture(found: Sweep) -> Markup:

@@ -4,7 +4,7 @@
 models from small to large, `shots` over numbers of worked examples. Each arm is an ordinary run in a folder of its own,
 so a sweep goes on after an interruption as its runs do.
 
-Source: Sun, Shaib & Wallace 2024 (arXiv:2306.11270), the experiments behind sections 4.1 to 4.3.
+Source: the closer look, the scaling and the one-shot experiments of Sun, Shaib & Wallace 2024 (arXiv:2306.11270).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from surefoot.catalogue import find
 from surefoot.probes.class_comparison import compare_classes
 from surefoot.sweeps.arms import SWEEPS, Arm, arms_of
 from surefoot.sweeps.result import ArmFinding, Sweep
@@ -45,25 +46,28 @@ def sweep(
     Raises `BadInput` for a sweep that varies nothing, and whatever `load` and the probe refuse.
     """
     from surefoot.models.load import load
-    from surefoot.probes import probe
+    from surefoot.settings import build
     from surefoot.tasks.loading import tasks_of
 
+    instrument = build(find("probe", "phrasing"), {**settings, "seed": seed})
+    told = {"task": task if isinstance(task, str) else [one.name for one in task], "limit": limit, "seed": seed}
     found: list[ArmFinding] = []
     loaded: tuple[str, LanguageModel] | None = None
+    asked: dict[int, tuple[Task, ...]] = {}  # by number of worked examples
     for arm in arms_of(name, models, shots):
         if watch is not None:
             watch(arm.label)
         if loaded is None or loaded[0] != arm.model:
             loaded = (arm.model, load(arm.model))
         folder = f"{out.rstrip('/')}/{_folder(arm.label)}"
-        reading = probe("phrasing", loaded[1], task, limit=limit, shots=arm.shots, seed=seed, out=folder, **settings)
-        tasks = tasks_of(task, limit=limit, shots=arm.shots, seed=seed)
+        if arm.shots not in asked:
+            asked[arm.shots] = tasks_of(task, limit=limit, shots=arm.shots, seed=seed)
+        tasks = asked[arm.shots]
+        reading = instrument.measure(loaded[1], tasks, out=folder, call={**told, "shots": arm.shots, **settings})
         found.append(_finding(arm, loaded[1], reading, tasks, classes, seed))
     if name == "scaling":
         found.sort(key=lambda arm: arm.parameters or 0)
-    told = {"sweep": name, "models": list(models), "limit": limit, "seed": seed, **settings}
-    told["task"] = task if isinstance(task, str) else [one.name for one in task]
-    return Sweep(name, *classes, tuple(found), told)
+    return Sweep(name, *classes, tuple(found), {"sweep": name, "models": list(models), **told, **settings})
 
 
 def _finding(
