@@ -86,7 +86,7 @@ def test_long_sequences_of_several_machine_words_equal_the_table() -> None:
 
 
 def test_overlap_puts_the_measures_together() -> None:
-    found = overlap("the cat sat on the old mat".split(), "a cat sat on the mat".split(), least=3)
+    found = overlap(["the", "cat", "sat", "on", "the", "old", "mat"], ["a", "cat", "sat", "on", "the", "mat"], least=3)
     assert found == (5, 4, 5 / 6, 1, 4, 2 / 7)
 
 

@@ -1,0 +1,1 @@
+"""Verbatim memorisation: works with their licences, chance levels of overlap, canaries, and a guard against copying."""
