@@ -18,6 +18,8 @@ from surefoot.calibration import lines_of
 from surefoot.catalogue import ENTRIES, Entry, checked, find, names
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, NotAvailable
+from surefoot.memorisation.asking import works_task
+from surefoot.memorisation.works import Work
 from surefoot.models.base import LanguageModel
 from surefoot.models.scripted import ScriptedModel
 from surefoot.probes import filling
@@ -39,10 +41,27 @@ WORDINGS = (
     Instruction("b", "{{ input }}\nSay yes or no:"),
     Instruction("n", "Say the wrong one of yes and no.\n{{ input }}\n", "negated"),
 )
-TASK = Task("odd", "binary", EXAMPLES, WORDINGS, fixed_options=True)
+TASK = Task("closed", "binary", EXAMPLES, WORDINGS, fixed_options=True)  # context-conflict knows its tasks by name
 
 PARTS = [Path(mkdtemp(prefix="surefoot-parts-")) / name for name in ("one", "other")]
-QUICK = {"task": TASK, "paraphrases": {"odd": [WORDINGS[:2]]}, "steps": 2, "batch": 1, "tokens": 2}
+QUICK = {"task": TASK, "paraphrases": {"closed": [WORDINGS[:2]]}, "steps": 2, "batch": 1, "tokens": 2}
+WORKS = works_task(
+    [Work(str(n), f"Book {n}", " ".join(f"{n} is odd or even" for _ in range(4)), "x", "y") for n in range(6)],
+    prefixes=[3],
+    new_tokens=6,
+    wordings=(
+        *(Instruction(w.id, w.text.replace("input", "prefix")) for w in WORDINGS[:2]),
+        Instruction("t", "{{ title }}"),
+    ),
+)
+TASKS = {"memorisation": WORKS}
+"""What a probe measures that cannot measure any task."""
+
+
+def task_of(probe: str) -> Task:
+    return TASKS.get(probe, TASK)
+
+
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "system-prompt": ({"text": "Be brief."}, {"text": "Be loud."}),
     "soft-align": ({**QUICK, "seed": 1}, {**QUICK, "seed": 2}),
@@ -76,9 +95,9 @@ def key(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def rows_of(
-    name: str, model: LanguageModel, task: Task = TASK, **settings: Any
+    name: str, model: LanguageModel, task: Task | None = None, **settings: Any
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
-    reading = surefoot.probe(name, model, task, **settings)
+    reading = surefoot.probe(name, model, task or task_of(name), **settings)
     return {key(row): row for row in reading.rows.to_pylist()}
 
 
@@ -116,15 +135,18 @@ def test_a_name_given_twice_is_refused() -> None:
 def test_a_probe_refuses_a_model_that_lacks_a_capability_and_names_the_fallback(name: str) -> None:
     asked: list[Any] = []
     deaf = ScriptedModel(lambda prompt, _: asked.append(prompt) or "yes", can=frozenset())
-    with pytest.raises(NotAvailable, match=r'needs logprobs, which "scripted" does not offer; .*generate'):
-        surefoot.probe(name, deaf, TASK)
+    refusal = (
+        r'needs (logprobs, which "scripted" does not offer; .*generate|generate, which "scripted" does not offer; )'
+    )
+    with pytest.raises(NotAvailable, match=refusal):
+        surefoot.probe(name, deaf, task_of(name))
     assert not asked
-    assert surefoot.probe(name, Writer(lambda *_: "yes"), TASK, answering="generate")
+    assert surefoot.probe(name, Writer(lambda *_: "yes"), task_of(name), answering="generate")
 
 
 @pytest.mark.parametrize("name", PROBES)
 def test_rows_of_a_probe_fit_the_schema_and_no_cell_is_there_twice(name: str) -> None:
-    rows = surefoot.probe(name, tiny.causal(), TASK, recheck=0.5).rows
+    rows = surefoot.probe(name, tiny.causal(), task_of(name), recheck=0.5).rows
     assert rows.schema.equals(build(find("probe", name), {}).row_schema)
     assert rows.schema.names[: len(ROW_SCHEMA)] == ROW_SCHEMA.names
     cells = [key(row) for row in rows.to_pylist()]
@@ -136,13 +158,14 @@ def test_rows_of_a_probe_fit_the_schema_and_no_cell_is_there_twice(name: str) ->
 @pytest.mark.parametrize("chat", [False, True])
 def test_neither_order_nor_batch_size_changes_a_row(name: str, chat: bool) -> None:
     expected = rows_of(name, tiny.causal(chat=chat), recheck=0)
-    turned = replace(TASK, examples=EXAMPLES[::-1], wordings=WORDINGS[::-1])
-    for task, size in ((turned, 128), (TASK, 1), (turned, 4)):
+    asked = task_of(name)
+    turned = replace(asked, examples=asked.examples[::-1], wordings=asked.wordings[::-1])
+    for task, size in ((turned, 128), (asked, 1), (turned, 4)):
         found = rows_of(name, tiny.causal(chat=chat), task, batch_cells=size, recheck=0)
         assert set(found) == set(expected)
         for cell, row in found.items():
             rounded = {k for k, v in row.items() if isinstance(v, list)}
-            assert "option_scores" in rounded
+            assert "option_scores" in rounded or row["text"] is not None
             assert all(row[k] == pytest.approx(expected[cell][k], abs=1e-4) for k in rounded)
             assert {**row, **dict.fromkeys(rounded)} == {**expected[cell], **dict.fromkeys(rounded)}
 
@@ -177,9 +200,9 @@ def test_a_stopped_probe_goes_on_with_what_is_missing(
     monkeypatch.setattr(filling, "ask", failing)
     out = str(tmp_path / "run")
     with pytest.raises(Stopped):
-        surefoot.probe(name, tiny.causal(), TASK, out=out, batch_cells=4, recheck=0.1)
+        surefoot.probe(name, tiny.causal(), task_of(name), out=out, batch_cells=4, recheck=0.1)
     assert read_rows(out).num_rows == sum(asked[:2]) == 6
-    surefoot.probe(name, tiny.causal(), TASK, out=out, batch_cells=4, recheck=0.1)
+    surefoot.probe(name, tiny.causal(), task_of(name), out=out, batch_cells=4, recheck=0.1)
     assert sum(asked[3:]) == 18 + 2 - 6
     whole = rows_of(name, tiny.causal(), batch_cells=4, recheck=0.1)
     stored = read_rows(out).drop_columns(["run"]).to_pylist()
@@ -190,7 +213,7 @@ def test_a_stopped_probe_goes_on_with_what_is_missing(
 @pytest.mark.parametrize("name", PROBES)
 def test_a_probe_refuses_an_unknown_setting_with_the_nearest(name: str) -> None:
     with pytest.raises(BadInput, match=f'The probe "{name}" has no setting "rechek". Did you mean "recheck"?'):
-        surefoot.probe(name, tiny.causal(), TASK, rechek=0.1)
+        surefoot.probe(name, tiny.causal(), task_of(name), rechek=0.1)
 
 
 MODELS = {
@@ -288,6 +311,6 @@ def test_every_probe_measures_every_treated_model_by_every_scorer(
     name: str, treatment: str, answering: str, kind: str
 ) -> None:
     treated = treat(treatment, MODELS[kind](), **SETTINGS[treatment][0])
-    reading = surefoot.probe(name, treated, TASK, answering=answering)
+    reading = surefoot.probe(name, treated, task_of(name), answering=answering)
     assert reading.rows.num_rows == 19
     assert reading.summary.model == treated.name

@@ -148,7 +148,7 @@ def test_a_run_is_stored_read_and_reported(tmp_path: Path) -> None:
     assert sentence(again.summary) in again.save(tmp_path / "report.html").read_text().replace("&#39;", "'")
 
 
-def test_two_runs_are_compared_by_the_share_of_the_reference_in_the_longest_run(tmp_path: Path) -> None:
+def test_two_runs_are_compared_by_the_share_of_the_reference_in_the_longest_run() -> None:
     before = sf.probe("memorisation", reader(TASK, str, "whole"), TASK)
     after = sf.probe("memorisation", ScriptedModel(lambda *_: "", "silent"), TASK)
     change = sf.compare(before, after).pairs[0].overall
@@ -160,9 +160,9 @@ def test_bad_input_is_refused_with_the_fix() -> None:
     model = ScriptedModel(lambda *_: "yes")
     with pytest.raises(BadInput, match='The task "reviews" is not made of works; give --works FILE'):
         sf.probe("memorisation", model, "demo/reviews", limit=2)
-    with pytest.raises(BadInput, match="no text unrelated to .*null=bundled"):
+    with pytest.raises(BadInput, match=r"no text unrelated to .*null=bundled"):
         sf.probe("memorisation", model, TASK, limit=1)
-    with pytest.raises(BadInput, match='"others " is not a value of null. Did you mean "others"'):
+    with pytest.raises(BadInput, match=r'"others " is not a value of null\. Did you mean "others"'):
         sf.probe("memorisation", model, TASK, null="others ")
     with pytest.raises(BadInput, match="samples differ only above 0"):
         sf.probe("memorisation", model, TASK, samples=2, temperature=0.0)

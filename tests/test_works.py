@@ -113,7 +113,7 @@ def test_a_task_asks_by_each_length_by_title_and_by_controls_of_another_work() -
 
 
 PROMPT = "Go on: in the beginning was the end and"
-REFERENCE = tuple(["in", "the", "beginning", "was", "the", "word", "and", "the", "word", "was", "new"])
+REFERENCE = ("in", "the", "beginning", "was", "the", "word", "and", "the", "word", "was", "new")
 
 
 @pytest.mark.parametrize(

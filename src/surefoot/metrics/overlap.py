@@ -22,7 +22,7 @@ Symbols = Sequence[Hashable]
 class Runs(NamedTuple):
     """Runs of at least a given length: how many maximal ones, and how many words stand in any of them."""
 
-    count: int
+    number: int
     words: int
 
 

@@ -133,9 +133,11 @@ def _scored(cell: Cell, row: Mapping[str, Any], null: Null, probe: Memorisation)
 
 
 def _stacked(overlaps: Sequence[Overlap]) -> Overlap:
-    return Overlap(
-        *(np.stack([np.asarray(value, dtype=np.float64) for value in column]) for column in zip(*overlaps, strict=True))
-    )  # type: ignore[arg-type]
+    """An `Overlap` of arrays, one line for each of these."""
+    columns = [
+        np.stack([np.asarray(value, dtype=np.float64) for value in each]) for each in zip(*overlaps, strict=True)
+    ]
+    return Overlap(*columns)  # type: ignore[arg-type]
 
 
 def _key(one: Answered) -> tuple[str, str]:

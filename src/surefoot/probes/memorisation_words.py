@@ -18,14 +18,14 @@ def sentence(summary: MemorisationSummary) -> str:
     if not summary.works:
         return "No work has been asked for yet."
     longest, found = max(summary.works, key=lambda work: work.run), summary.significant
-    many = len(summary.works)
     runs = sum(work.run >= summary.least for work in found)
-    start = (
-        f"{_count(len(found), 'work')} of {many} {'shares' if len(found) == 1 else 'share'} more words with the answers"
+    verb = "shares" if len(found) == 1 else "share"
+    parts = (
+        f"{len(found)} of {_count(len(summary.works), 'work')} {verb} more with the answers than chance gives",
+        f"(p ≤ {LEVEL} after correction), {runs or 'none'} of them in a run of {summary.least} words or more;",
+        f"the longest run is {number(longest.run)} words, of {longest.title} (chance: {number(longest.chance_run)}).",
     )
-    middle = f"than chance gives (p ≤ {LEVEL} after correction), {runs or 'none'} of them in a run of {summary.least} or more"
-    end = f"the longest run is {number(longest.run)} words, of {longest.title} (chance: {number(longest.chance_run)})"
-    return f"{start} {middle}; {end}."
+    return " ".join(parts)
 
 
 def warnings(summary: MemorisationSummary) -> tuple[str, ...]:
@@ -71,9 +71,9 @@ def kind_table(summary: MemorisationSummary) -> Table:
     columns = ("asked", "run", "chance", "99 %", "longest", "above", "subsequence", "chance", "99 %", "in runs", "edit")
     rows = tuple(_kind(kind) for kind in summary.kinds)
     note = (
-        "Words, means over works. Chance and 99 %: the same text against unrelated windows of the same length. Above: works "
-        f"beyond their own 99 %. In runs: words in runs of {summary.least} or more. Edit: 0 equal, 1 nothing in common. "
-        "(control): the prompt belongs to another work."
+        "Words, means over works. Chance and 99 %: the same text against unrelated windows of the same length. Above: "
+        f"works beyond their own 99 %. In runs: words in runs of {summary.least} or more. Edit: 0 equal, 1 nothing in "
+        "common. (control): the prompt belongs to another work."
     )
     return Table("Ways to ask", columns, rows, note)
 
