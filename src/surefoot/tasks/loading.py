@@ -36,6 +36,7 @@ def load_tasks(
     `columns`; `bigbench:PATH`; `mmlu:PATH`; `hub:org/name?split=test&config=main`;
     `released:DIR#TASK?family=Flan-T5&include_flagged=true`.
     `wordings`: a JSON Lines file that replaces the task's own wordings (a BIG-bench task keeps its designer's).
+    For the memorisation probe `works:` (the bundled works) or `works:FILE?prefix=10,25,50&tokens=200&unlicensed=true`.
     `columns`: what is in which column, for `.jsonl` and `hub:`. `klasses`: classes of wordings to keep. `held_out`
     keeps the wordings that training leaves out (`surefoot.tasks.split`, whatever the seed here) and the controls.
     `shots` worked examples are taken out of the items, then `limit` items are drawn, then the options of every item
@@ -85,7 +86,7 @@ def load_selection(spec: str | Path, words: Mapping[str, Any], *, base: Path | N
 def rebased(spec: str, base: Path) -> str:
     """The spec as it reads from elsewhere: a relative path in it is taken from the folder `base`."""
     scheme = _source(spec).scheme
-    if scheme == "hub" or spec in bundled_tasks():
+    if scheme == "hub" or spec in bundled_tasks() or (scheme == "works" and not _source(spec).place):
         return spec
     prefix = "" if scheme in ("jsonl", "folder") else f"{scheme}:"
     return f"{prefix}{base / spec.removeprefix(prefix)}"
@@ -128,6 +129,7 @@ class Source(NamedTuple):
 OPTIONS: Mapping[str, frozenset[str]] = {
     "hub": frozenset({"split", "config"}),
     "released": frozenset({"family", "include_flagged"}),
+    "works": frozenset({"prefix", "tokens", "unlicensed"}),
 }
 
 
@@ -136,7 +138,8 @@ def _source(spec: str) -> Source:
     if not colon or len(scheme) < 2 or "/" in scheme or Path(spec).exists():
         return Source("jsonl" if spec.endswith((".jsonl", ".jsonl.gz")) else "folder", spec, "", {})
     if scheme not in _READERS or scheme in ("jsonl", "folder"):
-        raise BadInput(f'"{scheme}:" is not a kind of task.{nearest(scheme, ("bigbench", "mmlu", "hub", "released"))}')
+        kinds = sorted(_READERS.keys() - {"jsonl", "folder"})
+        raise BadInput(f'"{scheme}:" is not a kind of task.{nearest(scheme, kinds)}')
     if scheme not in OPTIONS:
         return Source(scheme, rest, "", {})
     address, _, query = rest.partition("?")
@@ -227,6 +230,26 @@ def _released(source: Source, wordings: Path | None, columns: Columns) -> tuple[
     return (replace(task, wordings=read_wordings(wordings)) if wordings else task,)
 
 
+def _works(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.memorisation.asking import NEW_TOKENS, PREFIXES, works_task
+    from surefoot.memorisation.works import read_works
+
+    place = source.place
+    works = read_works(place or None, unlicensed=_flag(source.options, "unlicensed"))
+    prefixes = source.options.get("prefix", ",".join(map(str, PREFIXES)))
+    tokens = source.options.get("tokens", str(NEW_TOKENS))
+    if not tokens.isdecimal() or not all(one.strip().isdecimal() for one in prefixes.split(",")):
+        raise BadInput(f'"works:{place}" has prefix={prefixes} and tokens={tokens}; give numbers of words and tokens.')
+    task = works_task(
+        works,
+        prefixes=[int(one) for one in prefixes.split(",")],
+        new_tokens=int(tokens),
+        wordings=read_wordings(wordings) if wordings else None,
+        name=Path(place).name.split(".")[0] if place else "works",
+    )
+    return (task,)
+
+
 def _flag(options: Mapping[str, str], name: str) -> bool:
     value = options.get(name, "false").lower()
     if value not in ("true", "false"):
@@ -241,4 +264,5 @@ _READERS: Mapping[str, Callable[[Source, Path | None, Columns], tuple[Task, ...]
     "mmlu": _mmlu,
     "bigbench": _bigbench,
     "released": _released,
+    "works": _works,
 }
