@@ -16,12 +16,16 @@ def build(entry: Entry, settings: Mapping[str, Any]) -> Any:
     Values may be strings, as they come from a command line (`alpha=0.5`); they are read as the field's type. Settings
     that are groups of settings themselves (a dataclass) take those of their members by name: `steps=100`.
     """
-    maker = entry.load()
+    return made(f'{entry.kind} "{entry.name}"', entry.load(), settings)
+
+
+def made(what: str, maker: Any, settings: Mapping[str, Any]) -> Any:
+    """A dataclass from settings by name; `what` is what messages call it."""
     known = [member.name for member in members(maker)]
     for name in settings:
         if name not in known:
-            raise BadInput(f'The {entry.kind} "{entry.name}" has no setting "{name}".{nearest(name, known)}')
-    return _make(entry, maker, settings)
+            raise BadInput(f'The {what} has no setting "{name}".{nearest(name, known)}')
+    return _make(what, maker, settings)
 
 
 class Member(NamedTuple):
@@ -44,17 +48,17 @@ def members(maker: Any) -> Iterator[Member]:
             yield from (member._replace(group=field.name) for member in members(group))
 
 
-def _make(entry: Entry, maker: Any, settings: Mapping[str, Any]) -> Any:
+def _make(what: str, maker: Any, settings: Mapping[str, Any]) -> Any:
     hints, values = get_type_hints(maker), {}
     for field in fields(maker):
         group = _group(maker, field)
         if group is not None:
             own = {member.name: settings[member.name] for member in members(group) if member.name in settings}
-            values[field.name] = _make(entry, group, own)
+            values[field.name] = _make(what, group, own)
         elif field.name in settings:
-            values[field.name] = _read(entry, field.name, settings[field.name], hints[field.name])
+            values[field.name] = _read(what, field.name, settings[field.name], hints[field.name])
         elif field.default is MISSING and field.default_factory is MISSING:
-            raise BadInput(f'The {entry.kind} "{entry.name}" needs the setting "{field.name}"; give {field.name}=...')
+            raise BadInput(f'The {what} needs the setting "{field.name}"; give {field.name}=...')
     return maker(**values)
 
 
@@ -64,7 +68,7 @@ def _group(maker: Any, field: Field[Any]) -> Any:
     return kind if isinstance(kind, type) and is_dataclass(kind) else None
 
 
-def _read(entry: Entry, name: str, value: Any, wanted: Any) -> Any:
+def _read(what: str, name: str, value: Any, wanted: Any) -> Any:
     if not isinstance(value, str) or wanted in (str, Any) or str in get_args(wanted):
         return value
     kinds = [kind for kind in (get_args(wanted) or (wanted,)) if isinstance(kind, type)]
@@ -79,6 +83,4 @@ def _read(entry: Entry, name: str, value: Any, wanted: Any) -> Any:
             return kind(value)
         except (ValueError, KeyError, TypeError):
             continue
-    raise BadInput(
-        f'The setting "{name}" of {entry.kind} "{entry.name}" is "{value}", which is not a {kinds[0].__name__}.'
-    )
+    raise BadInput(f'The setting "{name}" of {what} is "{value}", which is not a {kinds[0].__name__}.')

@@ -11,7 +11,14 @@ from surefoot.errors import BadInput
 
 Model = Annotated[str, typer.Option(help="smollm2, a folder, a .gguf file, or hf:org/name.")]
 TaskOption = Annotated[
-    str, typer.Option(help="A suite, suite/task, folder, .jsonl, bigbench:, mmlu:, hub: or released:.")
+    str, typer.Option(help="A suite, suite/task, folder, .jsonl, bigbench:, mmlu:, conflict:, hub: or released:.")
+]
+ProbedTask = Annotated[
+    str | None,
+    typer.Option(
+        help="A suite, suite/task, folder, .jsonl, bigbench:, mmlu:, conflict:, hub: or released:; "
+        "by default the probe's own suite."
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Items of each task, a fixed sample; all by default.")]
 Shots = Annotated[int, typer.Option(help="Worked examples before each item, taken out of the items.")]
@@ -59,6 +66,15 @@ def model_from(spec: str, treatments: list[str] | None, **options: Any) -> Any:
         name, _, rest = text.partition(":")
         model = treat(name, model, **_treatment_settings(rest))
     return model
+
+
+def pairs(settings: list[str] | None) -> dict[str, Any]:
+    """Settings that are given one by one as name=value."""
+    found = [text.partition("=") for text in settings or ()]
+    wrong = next((text for text, equals, _ in found if not equals), None)
+    if wrong is not None:
+        raise BadInput(f'--set takes name=value, and "{wrong}" is not of that form.')
+    return {name.strip(): value for name, _, value in found}
 
 
 def _treatment_settings(text: str) -> dict[str, Any]:

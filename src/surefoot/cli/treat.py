@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from surefoot.cli.options import (
     Truncate,
     Wordings,
     model_from,
+    pairs,
     tasks_from,
 )
 from surefoot.cli.training_progress import TrainingProgress
@@ -48,18 +49,10 @@ def treat(
     if "out" not in {member.name for member in members(entry.load())}:
         raise BadInput(f'"{name}" has nothing to train; apply it to a model where that is loaded: --treat {name}:...')
     tasks = tasks_from(task, None, 0, 0, wordings, columns, None)
-    treatment = build(entry, {**_pairs(settings), "task": tasks, "out": out})
+    treatment = build(entry, {**pairs(settings), "task": tasks, "out": out})
     with TrainingProgress() as progress:
         progress.say(f"loading {model}")
         loaded = model_from(model, None, format=format, dtype=dtype, device=device, truncate=truncate)
         treated = treatment.apply(loaded, progress.step)
     typer.echo(f"{treated.name}: {treated.adapter.trainable:,} trained values")
     typer.echo(f"Treated model: {out}")
-
-
-def _pairs(settings: list[str] | None) -> dict[str, Any]:
-    pairs = [text.partition("=") for text in settings or ()]
-    wrong = next((text for text, equals, _ in pairs if not equals), None)
-    if wrong is not None:
-        raise BadInput(f'--set takes name=value, and "{wrong}" is not of that form.')
-    return {name.strip(): value for name, _, value in pairs}
