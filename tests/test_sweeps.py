@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,17 @@ def test_the_report_says_that_it_is_a_sweep_and_of_which_probe(tmp_path: Path) -
     text = page.read_text()
     assert '<p class="brand">Surefoot <span>sweep of the phrasing probe</span></p>' in text
     assert "<title>closer-look: large: sweep of the phrasing probe</title>" in text
+
+
+@pytest.mark.usefixtures("models")
+def test_every_lane_ends_with_its_mean_and_intervals_stand_below_their_value(tmp_path: Path) -> None:
+    found = sweep("closer-look", ["small"], [task()], out=str(tmp_path), answering="generate")
+    text = found.save(tmp_path / "r.html").read_text()
+    lanes = re.findall(r'<div class="lane-mean">(.*?)</div>', text)
+    assert lanes == ["50.0 %", "100.0 %", "0.0 %", "0.0 %", "mean"]
+    drop = next(t for t in found.tables() if t.title.startswith("What is lost")).rows[0][1]
+    value, _, ends = drop.partition(" ")
+    assert f'<td><span class="value">{value}</span> <span class="ends">{ends}</span></td>' in text
 
 
 def test_tasks_are_loaded_once_for_all_arms_that_ask_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

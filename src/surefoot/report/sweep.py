@@ -24,6 +24,7 @@ class Mark(NamedTuple):
     at: str
     low: str
     width: str
+    mean: str
     title: str
 
 
@@ -49,6 +50,7 @@ def _marks(arm: ArmFinding) -> list[Mark]:
             place(score.mean.value),
             place(score.mean.low),
             place(score.mean.high - score.mean.low),
+            percent(score.mean.value),
             f"{arm.label}, {score.klass}: {percent(score.mean.value)}",
         )
         for score in sorted(arm.summary.classes, key=lambda score: rank(score.klass))
