@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import marking
 import surefoot
 import tiny
 from surefoot.calibration import lines_of
@@ -66,6 +67,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "system-prompt": ({"text": "Be brief."}, {"text": "Be loud."}),
     "soft-align": ({**QUICK, "seed": 1}, {**QUICK, "seed": 2}),
     "cad": ({"alpha": 0.5}, {"alpha": 2.0}),
+    "watermark": ({"key": marking.key_of("keyed")}, {"key": marking.key_of("self", 2, delta=3.0)}),
     "adapter": ({"path": str(PARTS[0])}, {"path": str(PARTS[1])}),
 }
 """Two different settings of each treatment."""

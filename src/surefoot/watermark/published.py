@@ -1,0 +1,139 @@
+"""The lists of the released code and of the transformers library: a seeded permutation of the vocabulary.
+
+Their generator is the Mersenne Twister of torch on the processor, of whose seed the lower 32 bits count, and the
+permutation Fisher and Yates's: step i exchanges the places i and J_i = i + r_i mod (N - i). A list is the first
+int(gamma N) places. Whole lists are made by torch; single verdicts follow one token through the exchanges, which needs
+the drawn numbers of int(gamma N) steps instead of N, and no torch.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surefoot.watermark.lists import Bools, Ids, Lists, remembered, windows
+from surefoot.watermark.scheme import Scheme
+
+TABLE = 1_000_003  # size of the table of the selfhash in the transformers library
+SEEDS = 2**64 - 1
+CANDIDATES = 40  # most probable tokens that the selfhash looks at
+
+
+class LeftLists(Lists):
+    """Seed: the secret number times the last token (lefthash)."""
+
+    def __init__(self, scheme: Scheme, secret: int) -> None:
+        super().__init__(scheme)
+        self.secret = secret
+        self._drawn = remembered(self._draw, (2 if scheme.vocabulary < 1 << 16 else 4) * scheme.green)
+
+    def columns(self, ids: Ids) -> Ids:
+        return windows(ids, 2)
+
+    def green(self, columns: Ids) -> Bools:
+        found = np.empty(len(columns), np.bool_)
+        order = np.argsort(columns[:, 0], kind="stable")
+        for context, places in groupby(order.tolist(), key=lambda place: int(columns[place, 0])):
+            own = list(places)
+            found[own] = among_first(self._drawn(self.seed(context)), columns[own, 1])
+        return found
+
+    def seed(self, context: int) -> int:
+        """The seed behind a token: the lower 32 bits of what torch is given."""
+        return self.secret * context % SEEDS & 0xFFFFFFFF
+
+    def _mask(self, context: tuple[int, ...]) -> Bools:
+        import torch
+
+        permutation = torch.randperm(
+            self.scheme.vocabulary, generator=torch.Generator().manual_seed(self.seed(*context))
+        )
+        mask = np.zeros(self.scheme.vocabulary, np.bool_)
+        mask[permutation[: self.scheme.green].numpy()] = True
+        return mask
+
+    def _draw(self, seed: int) -> NDArray[np.unsignedinteger]:
+        return exchanges(seed, self.scheme.vocabulary, self.scheme.green)
+
+
+class SelfLists(Lists):
+    """Selfhash: the seed is the least of secret * a_i * a_t over the last `width` tokens i, the token t included.
+
+    a is a random permutation of a table, known from the secret; products are those of 64-bit integers that wrap. Only
+    the `CANDIDATES` most probable tokens are looked at in generation, as in the transformers library.
+    """
+
+    def __init__(self, scheme: Scheme, secret: int) -> None:
+        super().__init__(scheme)
+        self.secret = secret
+
+    def columns(self, ids: Ids) -> Ids:
+        runs = windows(ids, self.scheme.width)
+        return np.stack([self._seeds(runs), runs[:, -1]], axis=1)
+
+    def green(self, columns: Ids) -> Bools:
+        seeds = [seed % SEEDS & 0xFFFFFFFF for seed in columns[:, 0].tolist()]
+        drawn = (exchanges(seed, self.scheme.vocabulary, self.scheme.green) for seed in seeds)
+        return np.asarray([among_first(one, columns[k : k + 1, 1])[0] for k, one in enumerate(drawn)], np.bool_)
+
+    def among(self, context: tuple[int, ...], tokens: Ids) -> Bools:
+        """Which of `tokens` are green behind the context."""
+        tail = np.asarray(context[len(context) - self.scheme.first :], np.int64)
+        runs = np.concatenate([np.tile(tail, (len(tokens), 1)), tokens[:, None]], axis=1)
+        return self.green(np.stack([self._seeds(runs), tokens], axis=1))
+
+    def _mask(self, context: tuple[int, ...]) -> Bools:
+        return self.among(context, np.arange(self.scheme.vocabulary))
+
+    def _seeds(self, runs: Ids) -> Ids:
+        with np.errstate(over="ignore"):
+            parts = table(self.secret)[runs % TABLE] + 1
+            seeds: Ids = (np.int64(self.secret) * parts * parts[:, -1:]).min(-1)
+        return seeds
+
+
+@lru_cache(maxsize=4)
+def table(secret: int) -> Ids:
+    """The random permutation of the selfhash."""
+    import torch
+
+    found: Ids = torch.randperm(TABLE, generator=torch.Generator().manual_seed(secret)).numpy()
+    return found
+
+
+_TWISTER = threading.local()  # seeding one again takes a microsecond, making one sixty times as long
+
+
+def exchanges(seed: int, n: int, count: int) -> NDArray[np.unsignedinteger]:
+    """J_i of the first `count` steps of the permutation of n that torch makes from this seed."""
+    if not hasattr(_TWISTER, "own"):
+        _TWISTER.own = np.random.RandomState(0)
+    _TWISTER.own.seed(seed)
+    steps = np.arange(count, dtype=np.uint32)
+    numbers: NDArray[np.uint32] = _TWISTER.own.randint(0, 1 << 32, size=count, dtype=np.uint32)
+    found = numbers % (np.uint32(n) - steps) + steps
+    return found.astype(np.uint16) if n < 1 << 16 else found
+
+
+def among_first(drawn: NDArray[np.unsignedinteger], tokens: Ids) -> Bools:
+    """Whether each token ends up in the first len(drawn) places.
+
+    A token at place p is taken to place i by the first step i < p with J_i = p; where none comes, step p itself moves
+    it on to J_p, unless J_p = p. Places before the current step are final.
+    """
+    return np.asarray([_comes_first(drawn, token) for token in tokens.tolist()], np.bool_)
+
+
+def _comes_first(drawn: NDArray[np.unsignedinteger], token: int) -> bool:
+    step, place = 0, token
+    while not (drawn[step:place] == place).any():
+        if place >= len(drawn):
+            return False
+        step, place = place + 1, int(drawn[place])
+        if place == step - 1:
+            return True
+    return True
