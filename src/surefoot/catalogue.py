@@ -51,6 +51,14 @@ ENTRIES: tuple[Entry, ...] = (
         "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
     ),
     Entry(
+        "probe",
+        "context-conflict",
+        "surefoot.probes.context_conflict:ContextConflict",
+        "whether a model answers with the passage or from memory when the two contradict",
+        "docs/context-conflict.md",
+        "Longpre et al. 2021, arXiv:2109.05052; Shi et al. 2023, arXiv:2305.14739",
+    ),
+    Entry(
         "treatment",
         "system-prompt",
         "surefoot.treatments.prompts.system_prompt:SystemPrompt",
@@ -96,6 +104,14 @@ ENTRIES: tuple[Entry, ...] = (
         "surefoot.tasks.loading:load_tasks",
         "small tasks of this project's own, each under 24 or more wordings",
         "docs/getting-started.md",
+        "this project",
+    ),
+    Entry(
+        "suite",
+        "conflict",
+        "surefoot.tasks.loading:load_tasks",
+        "facts and sayings whose passages and demands contradict what a model knows",
+        "docs/context-conflict.md",
         "this project",
     ),
     Entry(

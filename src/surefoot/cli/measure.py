@@ -22,10 +22,10 @@ from surefoot.cli.options import (
     Klasses,
     Limit,
     Model,
+    ProbedTask,
     Remote,
     Seed,
     Shots,
-    TaskOption,
     Treat,
     Truncate,
     Wordings,
@@ -40,7 +40,7 @@ from surefoot.errors import BadInput
 def probe(
     name: Annotated[str, typer.Argument(help="The probe, see `surefoot list`.")] = "phrasing",
     model: Model = "smollm2",
-    task: TaskOption = "demo",
+    task: ProbedTask = None,
     out: Annotated[str | None, typer.Option(help="Run folder or fsspec URL; the same command goes on from it.")] = None,
     limit: Limit = None,
     shots: Shots = 0,
@@ -66,6 +66,7 @@ def probe(
     from surefoot.progress import Progress
 
     instrument = _instrument(name, {"answering": scorer, "recheck": recheck, "seed": seed}, setting or [])
+    task = task or instrument.suite
     tasks = tasks_from(task, limit, shots, seed, wordings, columns, classes, held_out)
     with Progress(quiet=as_json) as progress:
         progress.say(f"loading {model}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from surefoot.errors import BadInput
 from surefoot.models.base import LanguageModel
 from surefoot.probes.asking import Answering, Cell, check_answering, needs
-from surefoot.probes.filling import Filling, Memory, Watcher, fill, planned
+from surefoot.probes.filling import Filling, Memory, Sink, Step, Watcher, fill, planned
 from surefoot.probes.first_prompts import first_prompts, prompts_to_json
 from surefoot.probes.reading import Reading
 from surefoot.probes.summary import Summary
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 class Probe(Protocol):
     """A frozen dataclass of settings that measures one slip of a model.
 
-    Its fields are written into the run record, and `probe_of` builds it from them again to read a run's rows.
+    Its fields are written into the run record, and `probe_of` builds it from them again to read a run's rows. `suite`
+    is what it measures where no task is named.
     """
 
     name: ClassVar[str]
+    suite: ClassVar[str]
 
     @property
     def filling(self) -> Filling:
@@ -80,6 +82,7 @@ class MatrixProbe(ABC):
     batch_cells: int = 128
 
     name: ClassVar[str]
+    suite: ClassVar[str] = "demo"
 
     def __post_init__(self) -> None:
         check_answering(self.answering)
@@ -114,6 +117,10 @@ class MatrixProbe(ABC):
     def extend(self, model: LanguageModel, cells: Sequence[Cell], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows of a batch with what the probe measures beside the answers."""
         return rows
+
+    def stages(self, tasks: Sequence[Task], rows: Callable[[], Rows]) -> Iterator[Sequence[Task]]:
+        """The tasks in the order in which they are filled. A later stage may depend on `rows`, those that are there."""
+        yield tasks
 
     def documents(self, rows: Rows, tasks: Sequence[Task], model: str) -> Mapping[str, Any]:
         """What else a finished run keeps of its rows, by file name, as plain JSON."""
@@ -177,6 +184,22 @@ class MatrixProbe(ABC):
         """Whether every planned row is there."""
         return rows.count >= planned(tasks, self.filling)
 
+    def _fill(
+        self, model: LanguageModel, tasks: Sequence[Task], sink: Sink, rows: Callable[[], Rows], watch: Watcher | None
+    ) -> None:
+        """Fill stage after stage; the watcher is told of all stages as of one."""
+        before = last = Step("", "", 0, 0)
+
+        def told(step: Step) -> None:
+            nonlocal last
+            last = step._replace(cells=before.cells + step.cells, computed=before.computed + step.computed)
+            if watch:
+                watch(last)
+
+        for stage in self.stages(tasks, rows):
+            before = last
+            fill(model, stage, sink, self.filling, told, self.extend)
+
     def _measure_here(
         self, model: LanguageModel, tasks: Sequence[Task], settings: RunSettings, watch: Watcher | None
     ) -> Reading:
@@ -186,8 +209,12 @@ class MatrixProbe(ABC):
         from surefoot.runs.source import Rows
 
         memory = Memory()
-        fill(model, tasks, memory, self.filling, watch, self.extend)
-        rows = Rows(pa.Table.from_pylist(memory.rows, schema=self.row_schema))
+
+        def stored() -> Rows:
+            return Rows(pa.Table.from_pylist(memory.rows, schema=self.row_schema))
+
+        self._fill(model, tasks, memory, stored, watch)
+        rows = stored()
         summary = self.summarise(rows, tasks, model.name)
         return Reading(summary, rows, new_record(settings), first_prompts(model, tasks))
 
@@ -201,7 +228,7 @@ class MatrixProbe(ABC):
         with Run.open(out, settings) as run:
             prompts = first_prompts(model, tasks)
             run.write_json("prompts.json", prompts_to_json(prompts))
-            fill(model, tasks, run, self.filling, watch, self.extend)
+            self._fill(model, tasks, run, lambda: Rows(out), watch)
             run.compact()
             rows = Rows(out)
             summary = self.summarise(rows, tasks, model.name)

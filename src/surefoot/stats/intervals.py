@@ -24,11 +24,13 @@ class Interval:
     high: float
 
 
-def wilson(right: int, n: int, level: float = 0.95) -> Interval:
+def wilson(right: float, n: int, level: float = 0.95) -> Interval:
     """The Wilson score interval of a proportion.
 
     Formula: centre (p + z^2/2n) / (1 + z^2/n), half width z sqrt(p(1-p)/n + z^2/4n^2) / (1 + z^2/n), p = right / n.
     Source: Wilson 1927. Unlike p +- z se it stays within 0..1 and has width at p = 0 and p = 1.
+    `right` may be a sum of shares of n independent items (an item right under half of its wordings counts one half):
+    shares scatter no more than zeros and ones of the same mean, so the interval is no narrower than it should be.
     With n = 0 all three numbers are NaN.
     """
     if not 0 <= right <= n:

@@ -32,9 +32,9 @@ def load_tasks(
 ) -> tuple[Task, ...]:
     """The tasks that `spec` names, checked by the linter.
 
-    `spec`: a bundled suite (`demo`) or one task of it (`demo/reviews`); a suite or task folder; a `.jsonl` file with
-    `columns`; `bigbench:PATH`; `mmlu:PATH`; `hub:org/name?split=test&config=main`;
-    `released:DIR#TASK?family=Flan-T5&include_flagged=true`.
+    `spec`: a bundled suite (`demo`, `conflict`) or one task of it (`demo/reviews`); a suite or task folder; a `.jsonl`
+    file with `columns`; `bigbench:PATH`; `mmlu:PATH`; `conflict:FACTS.jsonl` (or sayings);
+    `hub:org/name?split=test&config=main`; `released:DIR#TASK?family=Flan-T5&include_flagged=true`.
     `wordings`: a JSON Lines file that replaces the task's own wordings (a BIG-bench task keeps its designer's).
     For the memorisation probe `works:` (the bundled works) or `works:FILE?prefix=10,25,50&tokens=200&unlicensed=true`.
     `columns`: what is in which column, for `.jsonl` and `hub:`. `klasses`: classes of wordings to keep. `held_out`
@@ -112,8 +112,9 @@ def tasks_of(
 def bundled_tasks() -> tuple[str, ...]:
     """The names that `load_tasks` knows without a path: each bundled suite, and each of its tasks."""
     suites = [path.name for path in sorted(SUITES.iterdir()) if path.is_dir() and tasks_in(path)]
+    written = {suite: tuple(tasks_in(SUITES / suite)) for suite in suites}
     return tuple(
-        name for suite in suites for name in (suite, *(f"{suite}/{task}" for task in tasks_in(SUITES / suite)))
+        name for suite, own in {**written, **MADE}.items() for name in (suite, *(f"{suite}/{task}" for task in own))
     )
 
 
@@ -125,6 +126,9 @@ class Source(NamedTuple):
     part: str
     options: Mapping[str, str]
 
+
+MADE: Mapping[str, tuple[str, ...]] = {"conflict": ("closed", "conflict", "agree", "endings")}
+"""Bundled suites whose tasks are made of other data, by `surefoot.worlds`."""
 
 OPTIONS: Mapping[str, frozenset[str]] = {
     "hub": frozenset({"split", "config"}),
@@ -164,6 +168,8 @@ def _finished(
 def _folder(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
     suite, _, name = source.place.partition("/")
     bundled = SUITES / suite
+    if suite in MADE and source.place in bundled_tasks():
+        return _with_wordings((task for task in _made() if name in ("", task.name)), wordings)
     if suite and source.place in bundled_tasks():
         return (read_task(bundled / name, wordings),) if name else read_suite(bundled, wordings)
     path = Path(source.place)
@@ -172,6 +178,22 @@ def _folder(source: Source, wordings: Path | None, columns: Columns) -> tuple[Ta
     if path.is_file():
         raise BadInput(f'"{path}" is no task; give a .jsonl file or a folder, or say what it is (mmlu:, bigbench:).')
     raise BadInput(f'There is no task "{source.place}".{nearest(source.place, bundled_tasks())}')
+
+
+def _made() -> tuple[Task, ...]:
+    from surefoot.worlds.conflicts import bundled_conflicts
+
+    return bundled_conflicts()
+
+
+def _conflict(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.worlds.conflicts import conflicts_of
+
+    return _with_wordings(conflicts_of(Path(source.place)), wordings)
+
+
+def _with_wordings(tasks: Iterable[Task], wordings: Path | None) -> tuple[Task, ...]:
+    return tuple(replace(task, wordings=read_wordings(wordings)) if wordings else task for task in tasks)
 
 
 def _jsonl(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:
@@ -263,6 +285,7 @@ _READERS: Mapping[str, Callable[[Source, Path | None, Columns], tuple[Task, ...]
     "hub": _hub,
     "mmlu": _mmlu,
     "bigbench": _bigbench,
+    "conflict": _conflict,
     "released": _released,
     "works": _works,
 }
