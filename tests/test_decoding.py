@@ -12,13 +12,15 @@ from transformers import LogitsProcessorList, NoRepeatNGramLogitsProcessor, Repe
 
 import tiny
 from surefoot.decoding.branch import Blend, Next, Ruled, Variants, plausible, weighted_sum
-from surefoot.decoding.loop import decode, write
+from surefoot.decoding.loop import Batch, decode, write
 from surefoot.decoding.rows import Draft, Row
 from surefoot.decoding.rules import FromTransformers, in_order
 from surefoot.decoding.sampling import Penalties, Sampling
 from surefoot.errors import BadInput
 from surefoot.models.local import LocalModel
 from surefoot.models.writing import GenerationInterrupted
+from surefoot.text.prompt import Part, Prompt
+from surefoot.treatments import treat
 
 PROMPTS = ["Is it so?", "Is it so? Yes or no:", "Is a cat an animal", "B", "Is it so? " + "very long " * 9]
 MODELS = [
@@ -197,6 +199,42 @@ def test_tokens_taken_back_leave_no_trace() -> None:
         assert torch.allclose(straight.next(tokens).logits, winding.next(tokens).logits, atol=1e-4)
 
 
+TREATED = {
+    "plain": lambda model: model,
+    "cad": lambda model: treat("cad", model, alpha=1.0, without="input"),
+    "cad twice": lambda model: treat("cad", treat("cad", model, alpha=0.5, without="input"), alpha=1.0, without="cue"),
+}
+
+
+@pytest.mark.parametrize("name", TREATED)
+@pytest.mark.parametrize("weights", [tiny.llama_weights, tiny.gpt2_weights], ids=["llama", "gpt2"])
+def test_rows_that_join_a_running_batch_are_written_as_alone(name: str, weights: Any) -> None:
+    """One row starts, others join after some steps, some end in between: continuous batching changes no text."""
+    model = TREATED[name](tiny.causal(weights()))
+    prompts = [
+        Prompt((Part("instruction", f"{text} Say"), Part("input", " it."), Part("cue", " Yes"))) for text in PROMPTS
+    ]
+    each = [replace(DRAWN, max_new_tokens=n, seed=n) for n in (12, 3, 9, 5, 7)]
+    alone = [model.generate([prompt], sampling)[0].token_ids for prompt, sampling in zip(prompts, each, strict=True)]
+    continuation = model.continuing(prompts, [12] * 5)
+    drafts = [Draft(index, ids) for index, ids in enumerate(continuation.prompts)]
+
+    def batch(*rows: int) -> Batch:
+        branch = continuation.open(rows, [[]] * len(rows))
+        return Batch(branch, [drafts[row] for row in rows], [each[row] for row in rows], model.vocabulary)
+
+    with torch.inference_mode():
+        running = batch(0, 1)
+        for at in range(12):
+            running.pick()
+            running.advance()
+            if at == 1:
+                running.join(batch(2))
+            if at == 4:
+                running.join(batch(3, 4))
+    assert [tuple(draft.written) for draft in drafts] == alone
+
+
 def test_out_of_memory_halves_the_batch_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny.causal()
     expected = texts(model.generate(PROMPTS, DRAWN))
@@ -225,6 +263,9 @@ class Fixed:
 
     def keep(self, rows: torch.Tensor) -> None:
         self.logits = self.logits[rows]
+
+    def join(self, other: Fixed) -> None:
+        self.logits = torch.cat([self.logits, other.logits])
 
 
 def test_a_blend_is_the_product_of_its_branches_to_the_power_of_their_weights() -> None:

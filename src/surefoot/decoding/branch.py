@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -31,6 +31,10 @@ class Branch(Protocol):
 
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these rows only, in this order; a row may be named several times."""
+        ...
+
+    def join(self, other: Any) -> None:
+        """Take in the rows of a branch of the same kind, behind these."""
         ...
 
 
@@ -77,6 +81,10 @@ class Ruled:
         self.rows = [self.rows[row].copy() for row in rows.tolist()]
         self.branch.keep(rows)
 
+    def join(self, other: Ruled) -> None:
+        self.rows += other.rows
+        self.branch.join(other.branch)
+
     def _ruled(self, step: Next) -> Next:
         return step._replace(logits=self.rule(self.rows, step.logits))
 
@@ -104,6 +112,11 @@ class Blend:
         for branch in self.branches:
             branch.keep(rows)
 
+    def join(self, other: Blend) -> None:
+        self.weights = torch.cat([self.weights, other.weights], 1)
+        for branch, more in zip(self.branches, other.branches, strict=True):
+            branch.join(more)
+
     def _blended(self, steps: Sequence[Next]) -> Next:
         logits = torch.stack([step.logits for step in steps])
         return Next(self.combine(logits, self.weights.to(logits.device)), steps[0].plain)
@@ -130,6 +143,19 @@ class Variants:
         count = self.weights.shape[1]
         self.branch.keep(torch.cat([rows + count * variant for variant in range(len(self.weights))]))
         self.weights = self.weights[:, rows]
+
+    def join(self, other: Variants) -> None:
+        variants, own, more = len(self.weights), self.weights.shape[1], other.weights.shape[1]
+        self.branch.join(other.branch)
+        places = torch.cat(
+            [
+                torch.arange(variants * own).view(variants, own),
+                torch.arange(variants * more).view(variants, more) + variants * own,
+            ],
+            1,
+        )
+        self.branch.keep(places.flatten())
+        self.weights = torch.cat([self.weights, other.weights], 1)
 
     def _blended(self, step: Next) -> Next:
         logits = step.logits.view(*self.weights.shape, -1)

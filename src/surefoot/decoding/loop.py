@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from numpy.random import Generator
@@ -64,36 +65,70 @@ def write(
     vocabulary: Vocabulary,
     watch: Watch | None = None,
 ) -> None:
-    """Continues every row until an end token, a stop text or `max_new_tokens`. Finished rows leave the batch."""
-    rows, step, at = list(zip(drafts, samplings, strict=True)), branch.first(), 0
-    streams = {d.index: draws(s.seed, d) for d, s in rows if s.temperature}
-    while True:
+    """Continues every row until an end token, a stop text or `max_new_tokens`."""
+    batch, at = Batch(branch, drafts, samplings, vocabulary), 0
+    while batch.lines:
         if watch:
-            watch(at, [draft.index for draft, _ in rows], torch.log_softmax(step.logits, -1))
-        tokens, logprobs = _drawn(rows, step, streams)
-        for (draft, sampling), token, values in zip(rows, tokens.tolist(), logprobs, strict=True):
-            append(draft, sampling, token, values, vocabulary)
-        going = [place for place, (draft, _) in enumerate(rows) if draft.finish_reason == "interrupted"]
-        if not going:
-            return
-        if len(going) < len(rows):
-            kept = torch.tensor(going, device=tokens.device)
-            branch.keep(kept)
-            tokens, rows = tokens[kept], [rows[place] for place in going]
-        step, at = branch.next(tokens), at + 1
+            watch(at, [line.draft.index for line in batch.lines], torch.log_softmax(batch.step.logits, -1))
+        batch.pick()
+        batch.advance()
+        at += 1
 
 
-def _drawn(
-    rows: Sequence[tuple[Draft, Sampling]], step: Next, streams: dict[int, Generator]
-) -> tuple[torch.Tensor, list[tuple[float, float, float]]]:
+class Line(NamedTuple):
+    """A row of a batch: what is written, how it is picked, and the stream of its draws."""
+
+    draft: Draft
+    sampling: Sampling
+    stream: Generator
+
+
+class Batch:
+    """Rows that are written together. `step` holds the distributions of the tokens that are picked next."""
+
+    def __init__(
+        self, branch: Branch, drafts: Sequence[Draft], samplings: Sequence[Sampling], vocabulary: Vocabulary
+    ) -> None:
+        self.branch = branch
+        self.vocabulary = vocabulary
+        self.lines = [Line(d, s, draws(s.seed, d)) for d, s in zip(drafts, samplings, strict=True)]
+        self.step = branch.first()
+        self.tokens = torch.empty(0, dtype=torch.long)
+
+    def pick(self) -> None:
+        """One more token for each row."""
+        self.tokens, logprobs = _drawn(self.lines, self.step)
+        for line, token, values in zip(self.lines, self.tokens.tolist(), logprobs, strict=True):
+            append(line.draft, line.sampling, token, values, self.vocabulary)
+
+    def advance(self) -> None:
+        """The distributions behind the tokens that were picked. Rows that came to their end leave the batch."""
+        going = [place for place, line in enumerate(self.lines) if line.draft.finish_reason == "interrupted"]
+        if going and len(going) < len(self.lines):
+            kept = torch.tensor(going, device=self.tokens.device)
+            self.branch.keep(kept)
+            self.tokens = self.tokens[kept]
+        self.lines = [self.lines[place] for place in going]
+        if going:
+            self.step = self.branch.next(self.tokens)
+
+    def join(self, other: Batch) -> None:
+        """Take in another batch's rows, behind these."""
+        self.branch.join(other.branch)
+        pairs = zip(self.step, other.step, strict=True)
+        self.step = Next(*(torch.cat(pair) for pair in pairs))
+        self.lines += other.lines
+
+
+def _drawn(lines: Sequence[Line], step: Next) -> tuple[torch.Tensor, list[tuple[float, float, float]]]:
     """The next token of each row, and its log-probability as offered, as drawn, and under the plain model."""
-    tokens = torch.empty(len(rows), dtype=torch.long, device=step.logits.device)
-    drawn = torch.empty(len(rows), dtype=step.logits.dtype, device=step.logits.device)
-    for sampling, places in alike(rows).items():
-        own = [rows[place][0] for place in places]
-        logits = step.logits[places] if len(places) < len(rows) else step.logits
-        uniforms = [streams[draft.index].random() for draft in own] if sampling.temperature else []
-        scores = offered(own, logits, sampling)
+    tokens = torch.empty(len(lines), dtype=torch.long, device=step.logits.device)
+    drawn = torch.empty(len(lines), dtype=step.logits.dtype, device=step.logits.device)
+    for sampling, places in alike([(line.draft, line.sampling) for line in lines]).items():
+        own = [lines[place] for place in places]
+        logits = step.logits[places] if len(places) < len(lines) else step.logits
+        uniforms = [line.stream.random() for line in own] if sampling.temperature else []
+        scores = offered([line.draft for line in own], logits, sampling)
         tokens[places] = picked = pick(scores, uniforms)
         drawn[places] = log_softmax_of(scores, picked)
     model = log_softmax_of(step.logits, tokens)

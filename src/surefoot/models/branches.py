@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from surefoot.decoding.branch import Next
+from surefoot.errors import NotAvailable
 from surefoot.models.base import TokenCount
 from surefoot.models.cache import RoomyLayer, roomy_cache
 from surefoot.models.tree_attention import TreeRunner, Unsupported
@@ -16,12 +17,22 @@ from surefoot.models.tree_attention import TreeRunner, Unsupported
 BLOCK_TOKENS = 256  # up to here a stretch of the prefix tree is one block; attention cost grows with its square
 
 
+class States(NamedTuple):
+    """States behind the last layer, shape (rows, tokens of a pass, width), and which of them are of real tokens."""
+
+    values: torch.Tensor
+    real: torch.Tensor
+
+
 class CausalBranch:
     """A decoder-only model: one growing cache of rows that are padded on the left.
 
     Prompts are read by `runner` on their prefix tree, each distinct beginning once; without one, or where the model's
-    attention cannot be computed on trees, in padded rows.
+    attention cannot be computed on trees, in padded rows. A branch that `remembers` keeps the states of its last pass.
     """
+
+    remembers = False
+    states: States
 
     def __init__(
         self,
@@ -55,7 +66,7 @@ class CausalBranch:
 
     def _on_tree(self) -> torch.Tensor | None:
         """Logits behind the prompts, the cache being filled from their tree; None where that cannot be done."""
-        if self.runner is None or not self.sees_all:
+        if self.runner is None or not self.sees_all or self.remembers:
             return None
         try:
             read = self.runner.prefill(self.prompts, BLOCK_TOKENS)
@@ -101,6 +112,17 @@ class CausalBranch:
         self.mask = self.mask[rows]
         self.cache.batch_select_indices(rows)
 
+    def join(self, other: CausalBranch) -> None:
+        if not (self.sees_all and other.sees_all):
+            raise NotAvailable(
+                "Rows cannot join a batch of a model with a sliding window; wait until the batch has ended."
+            )
+        width = max(self.mask.shape[1], other.mask.shape[1])
+        self.mask = torch.cat([_padded(each.mask, width, 1) for each in (self, other)])
+        for layer, more in zip(self.cache.layers, other.cache.layers, strict=True):
+            pairs = ((layer.keys, more.keys), (layer.values, more.values))
+            layer.fill(*(torch.cat([_padded(part, width, 2) for part in pair]) for pair in pairs))
+
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, wanted: int) -> torch.Tensor:
         out = self.model(
             input_ids=ids,
@@ -109,13 +131,19 @@ class CausalBranch:
             past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=wanted,
+            output_hidden_states=self.remembers,
         )
+        if self.remembers:
+            self.states = States(out.hidden_states[-1], self.mask[:, -ids.shape[1] :].bool())
         logits: torch.Tensor = out.logits.float()
         return logits
 
 
 class Seq2SeqBranch:
     """An encoder-decoder: prompts encoded once, a growing decoder cache. `openings` are equally long."""
+
+    remembers = False
+    states: States
 
     def __init__(
         self,
@@ -145,6 +173,9 @@ class Seq2SeqBranch:
         self.tokens.computed += len(tokens)
         return self._forward(tokens[:, None])
 
+    def join(self, other: Seq2SeqBranch) -> None:
+        raise NotAvailable("Rows cannot join a batch of an encoder-decoder; wait until the batch has ended.")
+
     def keep(self, rows: torch.Tensor) -> None:
         self.mask = self.mask[rows]
         self.encoded.last_hidden_state = self.encoded.last_hidden_state[rows]
@@ -157,8 +188,18 @@ class Seq2SeqBranch:
             decoder_input_ids=ids,
             past_key_values=self.cache,
             use_cache=True,
+            output_hidden_states=self.remembers,
         )
+        if self.remembers:
+            self.states = States(out.decoder_hidden_states[-1], torch.ones_like(ids, dtype=torch.bool))
         return _plain(out.logits[:, -1].float())
+
+
+def _padded(tensor: torch.Tensor, width: int, axis: int) -> torch.Tensor:
+    """The tensor with zeros in front along an axis, up to a width."""
+    shape = list(tensor.shape)
+    shape[axis] = width - shape[axis]
+    return torch.cat([tensor.new_zeros(shape), tensor], axis) if shape[axis] else tensor
 
 
 def _plain(logits: torch.Tensor) -> Next:

@@ -36,7 +36,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     def fill(self, keys: torch.Tensor, values: torch.Tensor) -> None:
         """Begin with what was computed elsewhere, shape (rows, key heads, tokens, head width)."""
         self.lazy_initialization(keys, values)
-        self.keys, self.values = keys, values
+        self.keys, self.values, self.store = keys, values, None
 
     def batch_repeat_interleave(self, repeats: int) -> None:
         super().batch_repeat_interleave(repeats)
