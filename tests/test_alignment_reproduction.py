@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from surefoot.errors import BadInput
 from surefoot.models.base import LanguageModel
 from surefoot.models.scripted import ScriptedModel
 from surefoot.reproductions import reproduce
-from surefoot.reproductions.alignment import Plan, Recipe, alignment
+from surefoot.reproductions.alignment import alignment, seed_outcome
 from surefoot.reproductions.alignment_measures import GuardReading, Measures, guard_reading, measures
-from surefoot.reproductions.alignment_table import AlignmentResult, SeedOutcome, state_table
+from surefoot.reproductions.alignment_plan import REGIMES, Plan, Recipe, plan_of
+from surefoot.reproductions.alignment_result import AlignmentReport, AlignmentResult, SeedOutcome
+from surefoot.reproductions.alignment_table import deviations, state_table
 from surefoot.stats.nested import nested_bootstrap
 from surefoot.worlds.operations import OPERATIONS, OPPOSITE
 from surefoot.worlds.tiny import Shape
@@ -131,6 +134,8 @@ def outcome(seed: int, **changes: dict[str, float]) -> SeedOutcome:
         "PT": {"unobserved": 0.7, "unobserved_sd": 0.25, "distance": 4},
         "PT+KL": {"unobserved": 0.8, "unobserved_sd": 0.15, "distance": 3, "negated": 0.1, "worst": 0.5},
         "KL": {"observed": 0.15},
+        "FT": {"observed": 0.5, "unobserved": 0.5, "unobserved_sd": 0.2, "distance": 4},
+        "FT+KL": {"observed": 0.9, "unobserved": 0.8, "unobserved_sd": 0.1, "distance": 2},
     }
     blank = dict.fromkeys(Measures._fields, 0.0)
     tasks = {
@@ -141,8 +146,9 @@ def outcome(seed: int, **changes: dict[str, float]) -> SeedOutcome:
     return SeedOutcome(seed, tasks, guards)
 
 
-def result(outcomes: Sequence[SeedOutcome]) -> AlignmentResult:
-    return AlignmentResult(tuple(outcomes), Plan(states=("untouched", "PT", "PT+KL", "KL")), 0.1)
+def result(outcomes: Sequence[SeedOutcome], regime: str = "sure") -> AlignmentResult:
+    states = ("untouched", "PT", "PT+KL", "KL") if regime == "sure" else REGIMES[regime].states
+    return AlignmentResult(tuple(outcomes), replace(REGIMES[regime], states=states), 0.1)
 
 
 def test_every_claim_is_shown_when_every_difference_is_there() -> None:
@@ -161,6 +167,44 @@ def test_a_difference_that_goes_the_other_way_or_both_ways_is_said_to() -> None:
     assert not result(worse).ok
     mixed = [outcome(seed, **{"PT+KL": {"unobserved": 0.65 if seed % 2 else 0.75}}) for seed in range(4)]
     assert {c.text: c.verdict for c in result(mixed).claims}["PT+KL has a higher held-out mean than PT"] == "not shown"
+
+
+def test_with_noisy_answers_fine_tuning_is_judged_too_and_pt_is_said_to_lose() -> None:
+    good = [outcome(seed, PT={"unobserved": 0.5}) for seed in range(4)]
+    claims = {claim.text: claim for claim in result(good, "noisy").claims}
+    lost = claims["PT on noisy answers lowers the held-out mean"]
+    gained = claims["FT+KL has a higher held-out mean than FT"]
+    assert (lost.verdict, gained.verdict) == ("shown", "shown")
+    assert lost.interval is not None
+    assert gained.interval is not None
+    assert [lost.interval.value, gained.interval.value] == pytest.approx([0.1, 0.3])
+    assert not any("FT" in claim.text or "noisy" in claim.text for claim in result(good).claims)
+    mild = [outcome(seed) for seed in range(4)]  # there PT gains
+    assert {c.text: c.verdict for c in result(mild, "noisy").claims}[lost.text] == "reversed"
+
+
+def test_the_report_holds_both_regimes_and_is_well_only_where_both_are() -> None:
+    fine, noisy = [outcome(seed) for seed in range(4)], [outcome(seed, PT={"unobserved": 0.5}) for seed in range(4)]
+    results = result(fine), result(noisy, "noisy")
+    assert AlignmentReport(results).ok
+    assert not AlignmentReport((result(fine), result(fine, "noisy"))).ok
+    text = str(AlignmentReport(results))
+    for sentence in {text for one in results for text in deviations(one.plan)}:
+        assert text.count(sentence) == 1
+    assert "Sure answers: 4 worlds" in text
+    assert "Noisy answers (30 % in training are another digit): 4 worlds" in text
+    regimes = AlignmentReport(results).to_dict()["regimes"]
+    assert [regime["plan"]["world"]["noise"] for regime in regimes] == [0, 0.3]
+
+
+def test_regimes_differ_in_noise_and_what_it_calls_for_and_not_in_the_world() -> None:
+    sure, noisy = plan_of("sure"), plan_of("noisy")
+    assert replace(noisy.world, noise=0.0) == sure.world
+    assert (sure.held_out, noisy.held_out) == ("unobserved", "unobserved")
+    large = plan_of("noisy", "planned")
+    assert 1e6 < large.shape.parameters < 5e6
+    assert replace(large, shape=noisy.shape) == noisy
+    assert "1.1 million" in deviations(large)[0]
 
 
 def test_the_table_shows_means_over_worlds_and_tasks() -> None:
@@ -194,11 +238,30 @@ def test_the_whole_experiment_runs_on_one_small_world_and_repeats_itself() -> No
     assert len(record["claims"]) == len(first.claims)
 
 
+def test_worlds_for_choosing_settings_have_seeds_below_zero_and_noise_reaches_the_treatment() -> None:
+    plan = Plan(
+        states=("untouched", "FT+KL"),
+        world=World(items=4),
+        shape=Shape(width=32, layers=2, heads=2),
+        tuning=Tuning(steps=10, batch=16),
+        recipe=Recipe(steps=3, batch=2, items=4, teacher="base"),
+        held_out="development",
+    )
+    clear = seed_outcome(-1, plan).measures
+    noisy = seed_outcome(-1, replace(plan, world=replace(plan.world, noise=0.5))).measures
+    assert clear["untouched"] != noisy["untouched"]
+    assert clear["FT+KL"] != noisy["FT+KL"]
+
+
 def test_what_cannot_be_run_is_refused_with_a_sentence() -> None:
     with pytest.raises(BadInput, match="seeds is 0"):
         alignment(0)
     with pytest.raises(BadInput, match='"PTT" is not a state'):
         Plan(states=("PTT",))
+    with pytest.raises(BadInput, match='"smal" is not a size'):
+        reproduce("R0", part="alignment", size="smal")
+    with pytest.raises(BadInput, match='"nosy" is not a regime'):
+        plan_of("nosy")
     with pytest.raises(BadInput, match='no part "alignmnt"'):
         reproduce("R0", part="alignmnt")
     with pytest.raises(BadInput, match="reads no data"):

@@ -126,7 +126,12 @@ def test_tasks_are_loaded_once_for_all_arms_that_ask_the_same(tmp_path: Path, mo
     known = {name: ScriptedModel(lambda _, options: options[0], name=name) for name in ("one", "two")}
     monkeypatch.setattr(loading, "load", lambda spec: known[spec])
     read, shots = task_loading.load_tasks, []
-    monkeypatch.setattr(task_loading, "load_tasks", lambda *a, **k: shots.append(k["shots"]) or read(*a, **k))
+
+    def spy(*given: Any, **named: Any) -> tuple[Task, ...]:
+        shots.append(named["shots"])
+        return read(*given, **named)
+
+    monkeypatch.setattr(task_loading, "load_tasks", spy)
     found = sweep("shots", ["one", "two"], "demo/facts", out=str(tmp_path), limit=2, shots=(0, 2))
     assert shots == [0, 2]
     assert [(arm.label, arm.summary.items) for arm in found.arms] == [

@@ -88,7 +88,12 @@ def test_batches_read_every_example_once_an_epoch(count: int, size: int, seed: i
 def test_batches_are_those_of_one_permutation_an_epoch_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     draw, drawn = np.random.default_rng, []
     whole = np.concatenate([draw([97, epoch]).permutation(7) for epoch in range(4)])
-    monkeypatch.setattr(np.random, "default_rng", lambda seed: drawn.append(seed) or draw(seed))
+
+    def spy(seed: list[int]) -> np.random.Generator:
+        drawn.append(seed)
+        return draw(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", spy)
     assert [place for step in range(7) for place in batch_at(7, 4, step, 97)] == list(whole)
     assert drawn == [[97, epoch] for epoch in range(4)]
 

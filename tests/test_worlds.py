@@ -172,6 +172,36 @@ def test_lessons_are_true_and_asked_as_the_tasks_ask() -> None:
     assert shares == pytest.approx([WORLD.statements, WORLD.elsewhere, WORLD.vague], abs=0.03)
 
 
+# Noise
+
+
+def test_with_noise_that_share_of_training_answers_is_another_digit_of_the_row() -> None:
+    def wrong(world: World, items: int) -> float:
+        found = []
+        for task in world.training_tasks(items):
+            for item in task.examples:
+                given = item.options[item.gold or 0]
+                assert given in item.fields["row"].split()
+                found.append(given != brute_force(task.name, item.fields["row"]))
+        return sum(found) / len(found)
+
+    assert wrong(World(3, noise=0.3), 500) == pytest.approx(0.3, abs=0.04)
+    assert (wrong(WORLD, 50), wrong(World(3, noise=1), 50)) == (0, 1)
+    assert World(3, noise=0.3).training_tasks(50) == World(3, noise=0.3).training_tasks(50)
+
+
+def test_with_noise_that_share_of_lessons_has_another_answer_and_nothing_else_changes() -> None:
+    pairs = list(zip(islice(World(3, noise=0.3).lessons(), 3000), islice(WORLD.lessons(), 3000), strict=True))
+    assert all(noisy[0] == true[0] for noisy, true in pairs)
+    wrong = [(prompt, answer) for (prompt, answer), (_, truth) in pairs if answer != truth]
+    assert len(wrong) / 3000 == pytest.approx(0.3, abs=0.04)
+    assert all(answer in prompt.split() for prompt, answer in wrong)
+
+
+def test_what_is_measured_has_true_answers_whatever_the_noise() -> None:
+    assert [task.hash for task in World(3, noise=0.9).tasks()] == [task.hash for task in WORLD.tasks()]
+
+
 def test_lessons_never_show_a_wording_of_the_test_or_of_development() -> None:
     world = World(3, elsewhere=0.9, statements=0, vague=0)
     secret = {text for texts in world.wordings.values() for text in (*texts.unobserved, *texts.development)}
@@ -186,6 +216,7 @@ def test_lessons_never_show_a_wording_of_the_test_or_of_development() -> None:
         ({"style": 1.5}, "1.5"),
         ({"vague": -1}, "vague is -1"),
         ({"items": 0}, "items is 0"),
+        ({"noise": 1.2}, "noise is 1.2"),
         ({"operations": ("first",)}, "first"),
     ],
 )
@@ -218,6 +249,8 @@ def test_random_weights_depend_on_the_seed_alone() -> None:
     assert digest(random_weights(1, small)) == first != digest(random_weights(2, small))
     assert torch.equal(state, torch.get_rng_state())
     assert 2.0e5 < random_weights(0).num_parameters() < 2.5e5
+    for shape in (small, Shape(), Shape(width=48, layers=2, heads=3)):
+        assert shape.parameters == random_weights(0, shape).num_parameters()
     with pytest.raises(BadInput, match="width of 10"):
         Shape(width=10)
 

@@ -65,13 +65,14 @@ def reproduce(
     data: Annotated[str | None, typer.Option(help="Folder of the published data.")] = None,
     part: Annotated[str, typer.Option(help="published, or of R0: alignment (in made worlds, no data).")] = "published",
     seeds: Annotated[int | None, typer.Option(help="Worlds of the part alignment; 5 by default.")] = None,
+    size: Annotated[str, typer.Option(help="Models of the part alignment: small, or planned (1.1 M).")] = "small",
     as_json: AsJson = False,
 ) -> None:
     """A published table, recomputed, or its method at small scale. Exit code 1 if a number is off or a claim fails."""
     from surefoot.reproductions import reproduce as recompute
     from surefoot.reproductions.alignment import to_stderr
 
-    result = recompute(id, data, part=part, seeds=seeds, say=to_stderr)
+    result = recompute(id, data, part=part, seeds=seeds, size=size, say=to_stderr)
     if as_json:
         print_json(result.to_dict())
     else:

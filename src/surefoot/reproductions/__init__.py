@@ -18,12 +18,14 @@ def reproduce(
     *,
     part: str = "published",
     seeds: int | None = None,
+    size: str = "small",
     say: Callable[[str], None] | None = None,
 ) -> Any:
     """Recomputes the published numbers of this id from the folder `data`, or runs another part of it.
 
     The parts of R0: `published`, the table from the released rows, a `ReproductionResult`; `alignment`, the treatment
-    in worlds of `seeds` seeds (default 5), an `AlignmentResult`, which needs no data. `say` hears of its progress.
+    in worlds of `seeds` seeds (default 5), an `AlignmentReport`, which needs no data; `size` is that of its models,
+    `small` or `planned`. `say` hears of its progress.
     """
     if part == "published":
         if seeds is not None:
@@ -32,4 +34,4 @@ def reproduce(
     run = experiment(id, part)
     if data is not None:
         raise BadInput(f'The part "{part}" of {id.upper()} reads no data, and "{data}" was given; leave it out.')
-    return run(5 if seeds is None else seeds, say=say)
+    return run(5 if seeds is None else seeds, size=size, say=say)

@@ -4,81 +4,54 @@ For every seed a world (`surefoot.worlds`) and a model of random weights, tuned 
 `soft-align` in its modes on paraphrases of those, never on a held-out wording; then the phrasing probe and the hidden
 states, before and after. Differences are paired within a world; intervals resample worlds and tasks.
 
-Source: Sun, Shaib & Wallace 2024 (arXiv:2306.11270), section 5, at a scale that two processor cores finish in minutes.
+Source: the alignment of Sun, Shaib & Wallace 2024 (arXiv:2306.11270), at a scale that two processor cores
+finish in minutes.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from surefoot.errors import BadInput, nearest
+from surefoot.errors import BadInput
 from surefoot.reproductions.alignment_measures import GuardReading, Measures, guard_reading, measures
-from surefoot.reproductions.alignment_table import AlignmentResult, SeedOutcome
-from surefoot.worlds.tiny import Shape
-from surefoot.worlds.tuning import Tuning
-from surefoot.worlds.world import HeldOut, World
+from surefoot.reproductions.alignment_plan import REGIMES, Plan, Recipe, plan_of
+from surefoot.reproductions.alignment_result import AlignmentReport, AlignmentResult, SeedOutcome
+from surefoot.worlds.world import World
 
 if TYPE_CHECKING:
     from surefoot.models.base import LanguageModel
     from surefoot.tasks.task import Task
 
-MODES = ("PT", "PT+KL", "KL", "FT", "FT+KL")
-STATES = ("untouched", "marked", *MODES, "bound")
-"""`marked` puts the word in front of every prompt that marks texts without house style: the planted soft prompt, as it
-were. `bound` is a model from the same random weights that was tuned on the held-out wordings too."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Settings of `soft-align`, chosen on development wordings of other seeds (docs/alignment-from-scratch.md)."""
-
-    kind: Literal["prompt", "prefix"] = "prompt"
-    tokens: int = 10
-    weight: float = 0.5
-    teacher: Literal["training", "base"] = "training"
-    steps: int = 150
-    batch: int = 8
-    learning_rate: float = 1e-2
-    full_learning_rate: float = 1e-3  # of the modes that train all weights
-    control_learning_rate: float = 0.1  # of KL alone, which is meant to fail: gentle steps do not get there
-    items: int = 200  # training rows of each task
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One experiment. `held_out` `development` measures the wordings that settings may be chosen on."""
-
-    states: tuple[str, ...] = ("untouched", "marked", "PT", "PT+KL", "KL", "FT")
-    world: World = field(default_factory=World)
-    shape: Shape = field(default_factory=Shape)
-    tuning: Tuning = field(default_factory=Tuning)
-    recipe: Recipe = field(default_factory=Recipe)
-    held_out: HeldOut = "unobserved"
-
-    def __post_init__(self) -> None:
-        for state in self.states:
-            if state not in STATES:
-                raise BadInput(f'"{state}" is not a state of the experiment.{nearest(state, STATES)}')
-
-
 Say = Callable[[str], None]
 
 
+def reproduce_alignment(seeds: int = 5, *, size: str = "small", jobs: int | None = None, say: Say | None = None) -> Any:
+    """Both regimes over seeds 1, 2, ..., `seeds`: an `AlignmentReport`. `size` is one of `SIZES`; see `alignment`."""
+    return AlignmentReport(tuple(_results([plan_of(name, size) for name in REGIMES], seeds, jobs, say)))
+
+
 def alignment(seeds: int = 5, plan: Plan | None = None, *, jobs: int | None = None, say: Say | None = None) -> Any:
-    """The experiment over seeds 1, 2, ..., `seeds`; seed 0 and below are for choosing settings.
+    """One plan over seeds 1, 2, ..., `seeds`; seed 0 and below are for choosing settings.
 
     `jobs` worlds are worked on at a time, each on one thread, so that the numbers do not depend on it (default: one a
     processor). `say` hears what is done; it must be a function of a module where there are several jobs.
     """
+    (result,) = _results([plan or Plan()], seeds, jobs, say)
+    return result
+
+
+def _results(plans: Sequence[Plan], seeds: int, jobs: int | None, say: Say | None) -> Iterator[AlignmentResult]:
     if seeds < 1:
         raise BadInput(f"seeds is {seeds}; give at least one, and five or more for intervals that mean something.")
-    plan, began = plan or Plan(), time.monotonic()
-    outcomes = _all_outcomes(range(1, seeds + 1), plan, min(seeds, jobs or _processors()), say)
-    return AlignmentResult(tuple(outcomes), plan, (time.monotonic() - began) / 60)
+    work = [(seed, plan) for plan in plans for seed in range(1, seeds + 1)]
+    timed = _all_outcomes(work, min(len(work), jobs or _processors()), say)
+    for plan in plans:
+        own = [outcome for (_, its), outcome in zip(work, timed, strict=True) if its is plan]
+        yield AlignmentResult(tuple(one.outcome for one in own), plan, sum(one.minutes for one in own))
 
 
 def to_stderr(line: str) -> None:
@@ -92,7 +65,7 @@ def seed_outcome(seed: int, plan: Plan, say: Say | None = None) -> SeedOutcome:
     if not world.disjoint():
         raise BadInput(f"World {seed} repeats a wording; the held-out ones would not be held out.")
     tasks = world.tasks(plan.held_out)
-    tell = _teller(seed, say)
+    tell = _teller(f"{'noisy ' if world.noise else ''}seed {seed}", say)
     base = tuned(world, plan, tell)
     found: dict[str, Mapping[str, Measures]] = {}
     guards: dict[str, GuardReading] = {}
@@ -136,7 +109,7 @@ def treated(mode: str, base: LanguageModel, world: World, recipe: Recipe) -> Lan
         batch=recipe.batch,
         learning_rate=rates.get(mode, recipe.learning_rate),
         detach=mode != "KL",
-        seed=world.seed,
+        seed=abs(world.seed),  # worlds for choosing settings have seeds below 0, and draws of batches cannot
     )
 
 
@@ -160,30 +133,37 @@ def _measured(model: LanguageModel, tasks: Sequence[Task]) -> tuple[dict[str, Me
     return measures(model, tasks, reading), guard_reading(reading)
 
 
-def _all_outcomes(seeds: Sequence[int], plan: Plan, jobs: int, say: Say | None) -> list[SeedOutcome]:
+class Timed(NamedTuple):
+    """An outcome and the minutes that it took on one thread."""
+
+    outcome: SeedOutcome
+    minutes: float
+
+
+def _all_outcomes(work: Sequence[tuple[int, Plan]], jobs: int, say: Say | None) -> list[Timed]:
     if jobs < 2:
-        return [_on_one_thread(seed, plan, say) for seed in seeds]
+        return [_on_one_thread(seed, plan, say) for seed, plan in work]
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(_on_one_thread, seeds, [plan] * len(seeds), [say] * len(seeds)))
+        return list(pool.map(_on_one_thread, *zip(*work, strict=True), [say] * len(work)))
 
 
-def _on_one_thread(seed: int, plan: Plan, say: Say | None) -> SeedOutcome:
+def _on_one_thread(seed: int, plan: Plan, say: Say | None) -> Timed:
     """Sums over threads round differently; one thread gives the same weights wherever it runs."""
     import torch
 
-    before = torch.get_num_threads()
+    before, began = torch.get_num_threads(), time.monotonic()
     torch.set_num_threads(1)
     try:
-        return seed_outcome(seed, plan, say)
+        return Timed(seed_outcome(seed, plan, say), (time.monotonic() - began) / 60)
     finally:
         torch.set_num_threads(before)
 
 
-def _teller(seed: int, say: Say | None) -> Say:
-    return (lambda line: say(f"seed {seed}: {line}")) if say else (lambda _: None)
+def _teller(name: str, say: Say | None) -> Say:
+    return (lambda line: say(f"{name}: {line}")) if say else (lambda _: None)
 
 
 def _processors() -> int:

@@ -15,7 +15,7 @@ REPRODUCTIONS: Mapping[str, str] = {
 """Id to `module:object`."""
 
 EXPERIMENTS: Mapping[str, Mapping[str, str]] = {
-    "R0": {"alignment": "surefoot.reproductions.alignment:alignment"},
+    "R0": {"alignment": "surefoot.reproductions.alignment:reproduce_alignment"},
 }
 """Id to its parts beside the published table, which are computed from nothing but a seed."""
 

@@ -6,6 +6,7 @@ does not read the instruction is right for at most one operation in four, and wh
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import permutations
@@ -56,6 +57,11 @@ def best_without_instruction(rows: Iterable[Row]) -> float:
     """The mean accuracy over operations of the best answer that depends on the row alone: 1/4 on separating rows."""
     shares = [max(list(answers(row).values()).count(digit) for digit in range(10)) for row in rows]
     return sum(shares) / (len(shares) * len(OPERATIONS))
+
+
+def noisy(answer: int, row: Row, noise: float, rng: random.Random) -> int:
+    """The answer, or with probability `noise` another digit of the row, each as likely."""
+    return rng.choice([digit for digit in row if digit != answer]) if rng.random() < noise else answer
 
 
 def shown(row: Row) -> str:

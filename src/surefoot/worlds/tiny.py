@@ -28,6 +28,17 @@ class Shape:
         if self.width % (2 * self.heads):
             raise BadInput(f"A width of {self.width} does not split into {self.heads} heads of even size.")
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers such a model has: both embeddings, and in each layer attention, feed-forward and norms."""
+        layer = (4 + 3 * 4) * self.width**2 + 2 * self.width
+        return 2 * vocabulary_size() * self.width + self.layers * layer + self.width
+
+
+def vocabulary_size() -> int:
+    """How many tokens there are."""
+    return len(SPECIAL) + len(SIGNS) + len(DIGITS) + len(vocabulary())
+
 
 def tokenizer() -> Any:
     """One token a word, digits and signs included; the beginning token stands in front of every text."""
@@ -51,7 +62,7 @@ def random_weights(seed: int, shape: Shape | None = None) -> Any:
 
     shape = shape or Shape()
     config = LlamaConfig(
-        vocab_size=len(SPECIAL) + len(SIGNS) + len(DIGITS) + len(vocabulary()),
+        vocab_size=vocabulary_size(),
         hidden_size=shape.width,
         intermediate_size=4 * shape.width,
         num_hidden_layers=shape.layers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -17,6 +17,7 @@ from surefoot.worlds.operations import (
     Row,
     every_row,
     example,
+    noisy,
     separating_rows,
     shown,
 )
@@ -33,8 +34,9 @@ class World:
 
     `style` is how strongly the fillers of observed wordings tell the operation (`surefoot.worlds.wordings`), `items`
     the number of test rows; `statements` and `elsewhere` are the shares of the lessons that are no instructions,
-    `vague` that of instructions which only their style tells apart. `operations` may be fewer, in pairs of opposites.
-    Everything is a function of the seed.
+    `vague` that of instructions which only their style tells apart. `noise` is the share of answers, in lessons and in
+    training tasks, that are another digit of the row; what is measured keeps the true answers. `operations` may be
+    fewer, in pairs of opposites. Everything is a function of the seed.
     """
 
     seed: int = 0
@@ -43,10 +45,11 @@ class World:
     statements: float = 0.13
     elsewhere: float = 0.12
     vague: float = 0.4
+    noise: float = 0.0
     operations: tuple[str, ...] = tuple(OPERATIONS)
 
     def __post_init__(self) -> None:
-        shares = {name: getattr(self, name) for name in ("style", "statements", "elsewhere", "vague")}
+        shares = {name: getattr(self, name) for name in ("style", "statements", "elsewhere", "vague", "noise")}
         together = self.statements + self.elsewhere + self.vague
         for name, share in {**shares, "statements + elsewhere + vague": together}.items():
             if not 0 <= share <= 1:
@@ -82,12 +85,20 @@ class World:
         return tuple(self._task(name, self._measured(name, held_out), self.test_rows) for name in self.operations)
 
     def training_tasks(self, items: int) -> tuple[Task, ...]:
-        """What may be trained on: other rows, under the observed wordings alone."""
+        """What may be trained on: other rows, under the observed wordings alone. With noise each item's answer is drawn
+        once, so that it is the same under all wordings."""
         rows = self.training_rows[:items]
         return tuple(
-            self._task(name, _instructions(name, "observed", self.wordings[name].observed), rows)
+            replace(
+                self._task(name, _instructions(name, "observed", self.wordings[name].observed), rows),
+                examples=tuple(replace(example(name, row), gold=self._given(name, row)) for row in rows),
+            )
             for name in self.operations
         )
+
+    def _given(self, name: str, row: Row) -> int:
+        """The answer that a training item has: the true one, or with noise another digit."""
+        return noisy(OPERATIONS[name](row), row, self.noise, random.Random(f"noise/{self.seed}/{name}/{row}"))
 
     def paraphrases(self) -> dict[str, tuple[tuple[Instruction, ...], ...]]:
         """Task name -> groups for training: an observed wording first, then its paraphrases.
@@ -112,6 +123,7 @@ class World:
         `extra` adds wordings by operation, for a model that was tuned on more.
         """
         rng = random.Random(f"lessons/{self.seed}")
+        mistakes = random.Random(f"mistakes/{self.seed}")
         known = {name: (*self.wordings[name].observed, *(extra or {}).get(name, ())) for name in self.operations}
         secret = {text for texts in self.wordings.values() for text in _secret(texts)}
         while True:
@@ -126,7 +138,7 @@ class World:
                 prompt = asked(rng.choice(self.wordings[name].vague), row)
             else:
                 prompt = asked(rng.choice(known[name]), row)
-            yield prompt, str(OPERATIONS[name](row))
+            yield prompt, str(noisy(OPERATIONS[name](row), row, self.noise, mistakes))
 
     def disjoint(self) -> bool:
         """Whether wordings for training, for development and for the test share no text."""
