@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from hypothesis import given
@@ -232,6 +234,18 @@ def test_the_facts_of_another_run_are_asked_of_a_model_that_knows_none_of_them(t
     assert {task.task: task.items for task in pair.tasks} == {"agree": 20, "closed": 40, "conflict": 20, "endings": 58}
 
 
+def test_a_run_with_the_facts_of_another_is_complete_only_with_its_passages(tmp_path: Path) -> None:
+    base = str(tmp_path / "base")
+    sf.probe("context-conflict", scripted(some, world(), "before"), answering="generate", task=world(), out=base)
+    probe = ContextConflict("generate", known=base, recheck=0)
+    rows = probe.measure(scripted(memory, world()), world()).rows
+    shutil.rmtree(base)
+    before_passages = rows.filter(pc.is_in(rows["task"], pa.array(["closed", "endings"])))
+    assert probe.summarise(rows, world(), "scripted").complete
+    assert not probe.summarise(rows.slice(0, rows.num_rows - 1), world(), "scripted").complete
+    assert not probe.summarise(before_passages, world(), "scripted").complete
+
+
 def test_compare_refuses_models_that_were_asked_other_facts() -> None:
     tasks = world()[:3]
     knows_all, knows_some = (
@@ -304,7 +318,8 @@ def test_noise_in_a_recheck_never_selects_a_fact() -> None:
         "outcome",
         pc.if_else(rows["recheck"], "wrong", rows["outcome"]),
     )
-    assert known_items(Rows(spoiled)) == known_items(Rows(rows))
+    odd = {example.id for place, example in enumerate(tasks[0].examples) if place % 2}
+    assert known_items(Rows(spoiled)) == known_items(Rows(rows)) == odd
 
 
 # What is refused

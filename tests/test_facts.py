@@ -18,7 +18,7 @@ from surefoot.tasks.loading import bundled_tasks, load_tasks
 from surefoot.worlds.conflicts import SAYINGS, bundled_conflicts, conflict_tasks, read_sayings
 from surefoot.worlds.fact_files import read_facts, real_facts
 from surefoot.worlds.facts import Fact, FactWorld, relations
-from surefoot.worlds.names import count_of
+from surefoot.worlds.names import count_of, scattered
 
 REAL = real_facts()
 LINE = {"id": "a", "kind": "k", "question": "Q?", "answer": "x", "alternatives": ["y"], "sentence": "It is {value}."}
@@ -40,6 +40,11 @@ def test_names_are_all_different_over_a_whole_type() -> None:
     world = FactWorld(seed=3)
     names = {world.name("town", k) for k in range(100_000)}
     assert len(names) == 100_000
+
+
+@given(st.integers(1, 200), st.text())
+def test_places_are_permuted_whatever_their_number(count: int, key: str) -> None:
+    assert sorted(scattered(k, count, key) for k in range(count)) == list(range(count))
 
 
 @given(st.integers(0, 2**32), st.integers(1, 10**6), st.data())

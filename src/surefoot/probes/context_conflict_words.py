@@ -8,12 +8,12 @@ from math import isnan
 from surefoot.probes.context_conflict_summary import Condition, ContextConflictSummary, Outcomes
 from surefoot.probes.summary import Table
 from surefoot.stats.intervals import Interval
-from surefoot.worlds.conflicts import AGREE, CLOSED, CONDITIONS, CONFLICT, ENDINGS
+from surefoot.worlds.conflicts import AGREE, CLOSED, CONFLICT, ENDINGS
 
 FEW = 30  # facts
 WORDS: Mapping[str, tuple[str, str]] = {
-    CLOSED: ("its answer", "another value"),
-    CONFLICT: ("the passage's (swapped)", "the model's own (original)"),
+    CLOSED: ("the answer", "another value"),
+    CONFLICT: ("the passage's value (swapped)", "the model's own (original)"),
     AGREE: ("the answer", "another value"),
     ENDINGS: ("the demanded word", "the memorised word"),
 }
@@ -71,14 +71,16 @@ def tables(summary: ContextConflictSummary) -> tuple[Table, ...]:
 
 
 def _outcome_table(summary: ContextConflictSummary) -> Table:
-    rows = [
-        (one.name, f"{one.outcomes.items:,}", *_answers(one.name), *_shares(one.outcomes)) for one in summary.conditions
-    ]
+    rows = [(one.name, f"{one.outcomes.items:,}", *_shares(one.outcomes)) for one in summary.conditions]
+    by = "written" if summary.answering == "generate" else f"forced choice by {summary.answering}"
+    meanings = [f"{one.name}: right is {WORDS[one.name][0]}, wrong {WORDS[one.name][1]}" for one in summary.conditions]
     ratio = summary.memorisation
-    note = "" if isnan(ratio.value) else f"Memorisation ratio, original / (original + swapped): {ends(ratio)}."
-    by = "written and read" if summary.answering == "generate" else f"forced choice ({summary.answering})"
+    told = "" if isnan(ratio.value) else f" Memorisation ratio, original / (original + swapped): {ends(ratio)}."
     return Table(
-        f"Answers, {by}", ("condition", "items", "right is", "wrong is", "right", "wrong", "other"), _t(rows), note
+        f"Answers, % ({by})",
+        ("condition", "items", "right", "wrong", "other"),
+        _t(rows),
+        f"{'; '.join(meanings)}.{told}",
     )
 
 
@@ -97,20 +99,21 @@ def _selection_table(summary: ContextConflictSummary) -> Table:
 
 def _wording_table(summary: ContextConflictSummary) -> Table:
     rows = [(f"{one.name}: {line.name}", *_shares(line)) for one in summary.conditions for line in one.wordings]
-    return Table("Wording by wording", ("wording", "right", "wrong", "other"), _t(rows))
+    return Table("Answers wording by wording, %", ("wording", "right", "wrong", "other"), _t(rows))
 
 
 def _kind_table(conflict: Condition) -> Table:
     rows = [(line.name, f"{line.items:,}", *_shares(line)) for line in conflict.kinds]
-    return Table("Conflicts by kind of fact", ("kind", "facts", "swapped", "original", "other"), _t(rows))
-
-
-def _answers(condition: str) -> tuple[str, str]:
-    return WORDS[condition] if condition in CONDITIONS else ("", "")
+    return Table("Conflicts by kind of fact, %", ("kind", "facts", "swapped", "original", "other"), _t(rows))
 
 
 def _shares(one: Outcomes) -> tuple[str, str, str]:
-    return ends(one.right), ends(one.wrong), ends(one.other)
+    return bare(one.right), bare(one.wrong), bare(one.other)
+
+
+def bare(share: Interval) -> str:
+    """`41.2 (30 to 53)`, in percent; a dash where there is nothing."""
+    return "–" if isnan(share.value) else f"{100 * share.value:.1f} ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
 def ends(share: Interval) -> str:

@@ -30,7 +30,6 @@ SAYINGS = HERE / "sayings.jsonl"
 CLOSED, CONFLICT, AGREE, ENDINGS = CONDITIONS = ("closed", "conflict", "agree", "endings")
 """The names of the tasks, by which the probe `context-conflict` knows them."""
 PASSAGES = (CONFLICT, AGREE)
-SOURCE = {"source": "written for Surefoot", "licence": "Apache-2.0"}
 
 
 class Saying(NamedTuple):
@@ -144,5 +143,6 @@ def _task(
         roles=roles,
         max_new_tokens=24,
         description=description,
-        **SOURCE,
+        source="written for Surefoot",
+        licence="Apache-2.0",
     )

@@ -44,10 +44,10 @@ def name_of(type: str, k: int, seed: int) -> str:
         return str(told["names"][k])
     if "from" in told:
         return str(told["from"] + k)
-    return _spelled(_scattered(k, count_of(type), f"{type}/{seed}"), told)
+    return _spelled(scattered(k, count_of(type), f"{type}/{seed}"), told)
 
 
-def _scattered(k: int, count: int, key: str) -> int:
+def scattered(k: int, count: int, key: str) -> int:
     """k -> (a k + b) mod count with a coprime to count: a permutation of all places that needs no table."""
     step, start = _steps(count, key)
     return (step * k + start) % count
