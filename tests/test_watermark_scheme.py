@@ -16,7 +16,7 @@ from marking import MILLIONTH_PRIME, SCHEMES, key_of, lists_of, secret_of, word_
 from surefoot.errors import BadInput, NotAvailable
 from surefoot.watermark import Key, Scheme, new_key, read_key, tokens_of
 from surefoot.watermark.keyed import AnchoredLists, KeyedLists, MinLists
-from surefoot.watermark.published import SelfLists, among_first, exchanges
+from surefoot.watermark.published import Exchanges, SelfLists, among_first
 
 RNG = np.random.default_rng(0)
 
@@ -33,9 +33,10 @@ def test_left_lists_are_those_of_transformers(vocabulary: int, gamma: float) -> 
 
 @pytest.mark.parametrize("count", [1, 3, 40, 77])
 def test_one_token_is_followed_to_where_the_whole_permutation_puts_it(count: int) -> None:
+    exchanges = Exchanges(77, count)
     for seed in range(20):
         first = torch.randperm(77, generator=torch.Generator().manual_seed(seed))[:count].tolist()
-        found = among_first(exchanges(seed, 77, count), np.arange(77))
+        found = among_first(exchanges(seed), np.arange(77))
         assert np.flatnonzero(found).tolist() == sorted(first)
 
 

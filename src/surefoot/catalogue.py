@@ -91,6 +91,14 @@ ENTRIES: tuple[Entry, ...] = (
         "Shi et al. 2024, arXiv:2305.14739",
     ),
     Entry(
+        "treatment",
+        "watermark",
+        "surefoot.treatments.decoding.watermark:Watermark",
+        "marks what the model writes, so that the key finds it without the model",
+        "docs/watermark.md",
+        "Kirchenbauer et al. 2023, arXiv:2301.10226",
+    ),
+    Entry(
         "recipe",
         "paraphrase",
         "surefoot.paraphrases:paraphrase_task",

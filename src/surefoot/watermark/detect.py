@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from surefoot.errors import BadInput, nearest
 from surefoot.watermark import theory
 from surefoot.watermark.key import Key
+from surefoot.watermark.lists import Verdicts
 from surefoot.watermark.normalise import normaliser
 from surefoot.watermark.tokens import Encoded, Tokens
 
@@ -143,17 +144,26 @@ class Detector:
         return self.ids(self.encode(text))
 
     def texts(self, texts: Iterable[str]) -> list[Count]:
-        """The counts of many texts, each on its own."""
-        return [self.text(text) for text in texts]
+        """The counts of many texts, each on its own, computed together."""
+        return self.batch([self.encode(text) for text in texts])
 
     def ids(self, ids: Sequence[int] | NDArray[np.int64]) -> Count:
         """The count of token ids, without a beginning-of-sequence token."""
-        marks = self.marks(ids)
-        return self.count(len(ids), len(marks.scored), int(marks.scored.sum()), int((~marks.counts).sum()))
+        return self.batch([ids])[0]
+
+    def batch(self, texts: Sequence[Sequence[int] | NDArray[np.int64]]) -> list[Count]:
+        """The counts of many texts' ids; what they share is looked up once."""
+        found = zip(texts, self.lists.verdicts_of(texts), strict=True)
+        return [self._counted(len(ids), self._marks(verdicts)) for ids, verdicts in found]
 
     def marks(self, ids: Sequence[int] | NDArray[np.int64]) -> Marks:
         """What is counted, token by token."""
-        found = self.lists.verdicts(ids)
+        return self._marks(self.lists.verdicts(ids))
+
+    def _counted(self, tokens: int, marks: Marks) -> Count:
+        return self.count(tokens, len(marks.scored), int(marks.scored.sum()), int((~marks.counts).sum()))
+
+    def _marks(self, found: Verdicts) -> Marks:
         counts = np.ones(len(found.units), np.bool_)
         if self.repeats == "once":
             counts[:] = False

@@ -15,7 +15,7 @@ from surefoot.watermark.scheme import Scheme
 Ids = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 T = TypeVar("T")
-CACHE_BYTES = 64 << 20
+CACHE_BYTES = 192 << 20
 """Bound on what one object keeps of lists, and again of what they are made of."""
 
 
@@ -39,13 +39,20 @@ class Lists(ABC):
 
     def verdicts(self, ids: Sequence[int] | Ids) -> Verdicts:
         """Every token of a text that has enough context, in order. Each distinct unit is looked up once."""
-        tokens = np.asarray(ids, dtype=np.int64).reshape(-1)
-        if len(tokens) <= self.scheme.first:
-            return Verdicts(np.empty(0, np.uint64), np.empty(0, np.bool_))
-        columns = self.columns(tokens)
+        return self.verdicts_of([ids])[0]
+
+    def verdicts_of(self, texts: Sequence[Sequence[int] | Ids]) -> list[Verdicts]:
+        """The same of many texts; a unit that several of them share is looked up once."""
+        tokens = [np.asarray(ids, dtype=np.int64).reshape(-1) for ids in texts]
+        own = [self.columns(ids) for ids in tokens if len(ids) > self.scheme.first]
+        if not own:
+            return [Verdicts(np.empty(0, np.uint64), np.empty(0, np.bool_)) for _ in tokens]
+        columns = np.concatenate(own)
         units = fingerprints(columns)
         _, index, inverse = np.unique(units, return_index=True, return_inverse=True)
-        return Verdicts(units, self.green(columns[index])[inverse])
+        green = self.green(columns[index])[inverse]
+        ends = np.cumsum([max(0, len(ids) - self.scheme.first) for ids in tokens])[:-1]
+        return [Verdicts(*both) for both in zip(np.split(units, ends), np.split(green, ends), strict=True)]
 
     def mask(self, context: Sequence[int]) -> Bools | None:
         """Which tokens are green behind `context`, shape (vocabulary,); None where the context is too short."""

@@ -2,15 +2,15 @@
 
 Their generator is the Mersenne Twister of torch on the processor, of whose seed the lower 32 bits count, and the
 permutation Fisher and Yates's: step i exchanges the places i and J_i = i + r_i mod (N - i). A list is the first
-int(gamma N) places. Whole lists are made by torch; single verdicts follow one token through the exchanges, which needs
-the drawn numbers of int(gamma N) steps instead of N, and no torch.
+int(gamma N) places. Whole lists are made by torch's permutation; single verdicts follow one token through the
+exchanges, which needs the drawn numbers of int(gamma N) steps instead of N, and none of the exchanging.
 """
 
 from __future__ import annotations
 
-import threading
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class LeftLists(Lists):
     def __init__(self, scheme: Scheme, secret: int) -> None:
         super().__init__(scheme)
         self.secret = secret
-        self._drawn = remembered(self._draw, (2 if scheme.vocabulary < 1 << 16 else 4) * scheme.green)
+        self._drawn = remembered(Exchanges(scheme.vocabulary, scheme.green), 2 * scheme.green)
 
     def columns(self, ids: Ids) -> Ids:
         return windows(ids, 2)
@@ -56,9 +56,6 @@ class LeftLists(Lists):
         mask[permutation[: self.scheme.green].numpy()] = True
         return mask
 
-    def _draw(self, seed: int) -> NDArray[np.unsignedinteger]:
-        return exchanges(seed, self.scheme.vocabulary, self.scheme.green)
-
 
 class SelfLists(Lists):
     """Selfhash: the seed is the least of secret * a_i * a_t over the last `width` tokens i, the token t included.
@@ -70,6 +67,7 @@ class SelfLists(Lists):
     def __init__(self, scheme: Scheme, secret: int) -> None:
         super().__init__(scheme)
         self.secret = secret
+        self._drawn = remembered(Exchanges(scheme.vocabulary, scheme.green), 2 * scheme.green)
 
     def columns(self, ids: Ids) -> Ids:
         runs = windows(ids, self.scheme.width)
@@ -77,7 +75,7 @@ class SelfLists(Lists):
 
     def green(self, columns: Ids) -> Bools:
         seeds = [seed % SEEDS & 0xFFFFFFFF for seed in columns[:, 0].tolist()]
-        drawn = (exchanges(seed, self.scheme.vocabulary, self.scheme.green) for seed in seeds)
+        drawn = map(self._drawn, seeds)
         return np.asarray([among_first(one, columns[k : k + 1, 1])[0] for k, one in enumerate(drawn)], np.bool_)
 
     def among(self, context: tuple[int, ...], tokens: Ids) -> Bools:
@@ -105,18 +103,32 @@ def table(secret: int) -> Ids:
     return found
 
 
-_TWISTER = threading.local()  # seeding one again takes a microsecond, making one sixty times as long
+class Exchanges:
+    """J_i of the first `count` steps of the permutation of n that torch makes from a seed: `drawn = exchanges(seed)`.
 
+    Two numbers of a step come as the halves of one 64-bit integer, the later one in the lower half.
+    """
 
-def exchanges(seed: int, n: int, count: int) -> NDArray[np.unsignedinteger]:
-    """J_i of the first `count` steps of the permutation of n that torch makes from this seed."""
-    if not hasattr(_TWISTER, "own"):
-        _TWISTER.own = np.random.RandomState(0)
-    _TWISTER.own.seed(seed)
-    steps = np.arange(count, dtype=np.uint32)
-    numbers: NDArray[np.uint32] = _TWISTER.own.randint(0, 1 << 32, size=count, dtype=np.uint32)
-    found = numbers % (np.uint32(n) - steps) + steps
-    return found.astype(np.uint16) if n < 1 << 16 else found
+    def __init__(self, n: int, count: int) -> None:
+        import torch
+
+        self.generator = torch.Generator()
+        self.pairs = torch.empty(-(-count // 2), dtype=torch.int64)
+        steps = np.arange(2 * len(self.pairs), dtype=np.uint32).reshape(-1, 2)[:, ::-1].ravel()
+        self.steps, self.left = steps, np.maximum(1, n - steps.astype(np.int64)).astype(np.uint32)
+        self.kind: Any = np.uint16 if n <= 1 << 16 else np.uint32
+        self.pair: Any = np.uint32 if n <= 1 << 16 else np.uint64
+        self.count, self.found = count, np.empty_like(steps)
+
+    def __call__(self, seed: int) -> NDArray[np.unsignedinteger]:
+        self.pairs.random_(-(1 << 63), None, generator=self.generator.manual_seed(seed))
+        numbers: NDArray[np.uint32] = self.pairs.numpy().view(np.uint32)
+        np.remainder(numbers, self.left, out=self.found)
+        np.add(self.found, self.steps, out=self.found)
+        pairs = self.found.astype(self.kind).view(self.pair)
+        half = self.pair(4 * self.pair().itemsize)
+        turned: NDArray[np.unsignedinteger] = (pairs >> half | pairs << half).view(self.kind)
+        return turned[: self.count]
 
 
 def among_first(drawn: NDArray[np.unsignedinteger], tokens: Ids) -> Bools:
@@ -125,7 +137,10 @@ def among_first(drawn: NDArray[np.unsignedinteger], tokens: Ids) -> Bools:
     A token at place p is taken to place i by the first step i < p with J_i = p; where none comes, step p itself moves
     it on to J_p, unless J_p = p. Places before the current step are final.
     """
-    return np.asarray([_comes_first(drawn, token) for token in tokens.tolist()], np.bool_)
+    found: Bools = (drawn == tokens.astype(drawn.dtype)[:, None]).any(1)
+    for place in np.flatnonzero(tokens < len(drawn)).tolist():
+        found[place] = _comes_first(drawn, int(tokens[place]))
+    return found
 
 
 def _comes_first(drawn: NDArray[np.unsignedinteger], token: int) -> bool:
