@@ -110,7 +110,8 @@ class Group:
         length = len(going[0].draft.logprobs)
         if self.plan.early_stopping == "never" and self.plan.length_penalty > 0:
             length = self.sampling.max_new_tokens
-        return going[0].total / length**self.plan.length_penalty > self.finished[-1].score
+        attainable: float = going[0].total / length**self.plan.length_penalty
+        return attainable > self.finished[-1].score
 
 
 Keep = Callable[[Draft, list[Hypothesis]], None]

@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from surefoot.decoding.branch import Branch, Continuation, Next
 from surefoot.decoding.picking import draws, offered, pick
-from surefoot.decoding.rows import Draft, Vocabulary
+from surefoot.decoding.rows import Draft, Row, Vocabulary
 from surefoot.decoding.sampling import Sampling
 
 Watch = Callable[[int, Sequence[int], torch.Tensor], None]
@@ -136,7 +136,7 @@ def _drawn(lines: Sequence[Line], step: Next) -> tuple[torch.Tensor, list[tuple[
     return tokens, list(zip(model.tolist(), drawn.tolist(), plain.tolist(), strict=True))
 
 
-def alike(rows: Sequence[tuple[Draft, Sampling]]) -> dict[Sampling, list[int]]:
+def alike(rows: Sequence[tuple[Row, Sampling]]) -> dict[Sampling, list[int]]:
     """Places of the rows that are picked in the same way."""
     places: dict[Sampling, list[int]] = {}
     for place, (_, sampling) in enumerate(rows):
