@@ -17,7 +17,7 @@ import pytest
 from surefoot.errors import BadInput, NotAvailable
 from surefoot.tasks.bank import default_wordings
 from surefoot.tasks.lint import errors_of
-from surefoot.tasks.loading import bundled_tasks, load_tasks
+from surefoot.tasks.loading import bundled_tasks, load_tasks, tasks_of
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import KLASSES
 
@@ -587,3 +587,11 @@ def test_what_the_release_does_not_hold_is_named(reference_data: Path) -> None:
     ):
         with pytest.raises(BadInput, match=message):
             load_tasks(f"released:{reference_data}{part}")
+
+
+def test_several_names_give_what_each_gives(animals: Path) -> None:
+    one = load_tasks(str(animals), columns=COLUMNS)[0]
+    for more in ({"limit": 2}, {"limit": 2, "held_out": True}, {"shots": 1}):
+        each = [task for name in ("demo/topics", "demo/past") for task in load_tasks(name, **more)]
+        assert tasks_of(["demo/topics", "demo/past"], **more) == tuple(each)
+    assert [task.name for task in tasks_of(["demo/topics", one])] == ["topics", one.name]

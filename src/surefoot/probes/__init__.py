@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def probe(
     name: str,
     model: LanguageModel | str,
-    task: str | Task | Sequence[Task] | None = None,
+    task: str | Task | Sequence[str | Task] | None = None,
     *,
     limit: int | None = None,
     shots: int = 0,
@@ -29,10 +29,10 @@ def probe(
     """Measure one slip of a model.
 
     `name`: a probe of `surefoot list`. `model`: a model or what `load` takes. `task`: what
-    `surefoot.tasks.loading.load_tasks` takes, or tasks; the probe's own suite by default. `limit`: items a task, a
-    fixed sample. `shots`: worked examples, taken out of the items. `held_out`: only the wordings that training leaves
-    out, and the controls (`surefoot.tasks.split`). `out`: a run folder that the same call goes on from; without it rows
-    stay in memory. `settings`: the probe's own (for `phrasing`: `answering`, `recheck`, `batch_cells`).
+    `surefoot.tasks.loading.load_tasks` takes, a task, or several of these; the probe's own suite by default. `limit`:
+    items a task, a fixed sample. `shots`: worked examples, taken out of the items. `held_out`: only the wordings that
+    training leaves out, and the controls (`surefoot.tasks.split`). `out`: a run folder that the same call goes on from;
+    without it rows stay in memory. `settings`: the probe's own (for `phrasing`: `answering`, `recheck`, `batch_cells`).
 
     >>> probe("phrasing", "smollm2", limit=5)  # doctest: +SKIP
     """

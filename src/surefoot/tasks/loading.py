@@ -93,17 +93,18 @@ def rebased(spec: str, base: Path) -> str:
 
 
 def tasks_of(
-    task: str | Task | Sequence[Task],
+    task: str | Task | Sequence[str | Task],
     *,
     limit: int | None = None,
     shots: int = 0,
     seed: int = 0,
     held_out: bool = False,
 ) -> tuple[Task, ...]:
-    """Tasks from a name, a path, a task or tasks; the latter are sampled and given shots as they are."""
+    """Tasks from a name, a path, a task or several of these; tasks are sampled and given shots as they are."""
     if isinstance(task, str):
         return load_tasks(task, limit=limit, shots=shots, seed=seed, held_out=held_out)
-    given = [task] if isinstance(task, Task) else list(task)
+    named = [task] if isinstance(task, Task) else list(task)
+    given = [one for each in named for one in ([each] if isinstance(each, Task) else load_tasks(each))]
     if held_out:
         given = [tested_part(one) for one in given]
     return tuple(one.with_shots(shots, seed).sample(limit, seed) for one in given)
