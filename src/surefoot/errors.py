@@ -35,3 +35,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f' Did you mean "{close[0]}"?'
     return f" Known: {', '.join(names)}." if names else ""
+
+
+def needs_package(*modules: str, extra: str, by: str) -> None:
+    """Refuse with one sentence if a package of an optional extra is not installed."""
+    from importlib.util import find_spec
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise NotAvailable(f'{by} needs {" and ".join(missing)}; install with: pip install "surefoot[{extra}]"')

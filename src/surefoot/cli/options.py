@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -16,9 +17,12 @@ TaskOption = Annotated[
 ProbedTask = Annotated[
     str | None,
     typer.Option(
-        help="A suite, suite/task, folder, .jsonl, bigbench:, mmlu:, conflict:, hub: or released:; "
+        help="A suite, suite/task, folder, .jsonl, bigbench:, mmlu:, conflict:, works:, hub: or released:; "
         "by default the probe's own suite."
     ),
+]
+Works = Annotated[
+    str | None, typer.Option(help="A file of works (.jsonl, .csv, .txt or a folder), short for --task works:FILE.")
 ]
 Limit = Annotated[int | None, typer.Option(help="Items of each task, a fixed sample; all by default.")]
 Shots = Annotated[int, typer.Option(help="Worked examples before each item, taken out of the items.")]
@@ -41,6 +45,13 @@ Treat = Annotated[list[str] | None, typer.Option(help="A treatment as name:setti
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
+def task_from(task: str | None, works: str | None) -> str | None:
+    """The task as one spec. Raises `BadInput` where both are given."""
+    if task is not None and works is not None:
+        raise BadInput(f'--works {works} names the task already; leave out --task "{task}".')
+    return task if works is None else f"works:{works}"
+
+
 def tasks_from(
     task: str,
     limit: int | None,
@@ -59,13 +70,20 @@ def tasks_from(
 
 def model_from(spec: str, treatments: list[str] | None, **options: Any) -> Any:
     from surefoot.models.load import load
-    from surefoot.treatments import treat
 
     model = load(spec, **options)
     for text in treatments or ():
-        name, _, rest = text.partition(":")
-        model = treat(name, model, **_treatment_settings(rest))
+        model = treated_by(text)(model)
     return model
+
+
+def treated_by(text: str) -> Callable[[Any], Any]:
+    """What a treatment given as name:setting=value,... makes of a model."""
+    from surefoot.treatments import treat
+
+    name, _, rest = text.partition(":")
+    settings = _treatment_settings(rest)
+    return lambda model: treat(name, model, **settings)
 
 
 def pairs(settings: list[str] | None) -> dict[str, Any]:

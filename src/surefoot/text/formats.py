@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from surefoot.errors import BadInput
-from surefoot.text.prompt import Prompt
+from surefoot.text.prompt import Conversation, Prompt, TokenPrompt, Turn
 
 
 class Format(Protocol):
@@ -44,7 +44,8 @@ class PlainFormat:
 
     def render(self, prompt: Prompt) -> str:
         system = f"{prompt.system}\n\n" if prompt.system else ""
-        return (system + prompt.text).rstrip(" ")
+        earlier = "".join(f"{text}\n\n" for _, text in earlier_turns(prompt))
+        return (system + earlier + prompt.text).rstrip(" ")
 
     def continuation(self, prompt: Prompt, answer: str) -> str:
         text = prompt.text.rstrip(" ")
@@ -74,7 +75,8 @@ class ChatFormat:
     def render(self, prompt: Prompt) -> str:
         prefill = prompt.cue if self.cue == "assistant" else ""
         user = prompt.without("cue").text.rstrip() if prefill else prompt.text
-        messages = [{"role": "user", "content": user}]
+        messages = [{"role": role, "content": text} for role, text in earlier_turns(prompt)]
+        messages.append({"role": "user", "content": user})
         if prompt.system is not None:
             messages.insert(0, {"role": "system", "content": prompt.system})
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -82,6 +84,11 @@ class ChatFormat:
 
     def continuation(self, prompt: Prompt, answer: str) -> str:
         return f" {answer}" if self.cue == "assistant" and prompt.cue.strip() else answer
+
+
+def earlier_turns(prompt: Prompt) -> tuple[Turn, ...]:
+    """The turns before the user's last one."""
+    return prompt.earlier if isinstance(prompt, Conversation) else ()
 
 
 def format_for(tokenizer: Any, name: str = "auto") -> Format:
@@ -114,7 +121,10 @@ class PromptEncoder:
 
     def prompts(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         """Token ids of the rendered prompts, with one beginning-of-sequence token where the model has one."""
-        return [[*self.virtual, *ids] for ids in self._encode([self.format.render(prompt) for prompt in prompts])]
+        texts = [self.format.render(prompt) for prompt in prompts if not isinstance(prompt, TokenPrompt)]
+        encoded = iter(self._encode(texts))
+        own = (list(prompt.ids) if isinstance(prompt, TokenPrompt) else next(encoded) for prompt in prompts)
+        return [[*self.virtual, *ids] for ids in own]
 
     def continuations(
         self, prompts: Sequence[Prompt], ids: Sequence[list[int]], answers: Sequence[Sequence[str]]

@@ -61,17 +61,18 @@ class Prompt:
         return "".join(part.text for part in self.parts if part.role == "cue")
 
     def without(self, *roles: Role) -> Prompt:
-        """The prompt with all parts of these roles left out."""
-        return Prompt(tuple(part for part in self.parts if part.role not in roles))
+        """The prompt with all parts of these roles left out; the same one where it has none of them."""
+        rest = tuple(part for part in self.parts if part.role not in roles)
+        return self if len(rest) == len(self.parts) else self._with(rest)
 
     def only(self, *roles: Role) -> Prompt:
         """The prompt reduced to the parts of these roles."""
-        return Prompt(tuple(part for part in self.parts if part.role in roles))
+        return self._with(tuple(part for part in self.parts if part.role in roles))
 
     def map(self, role: Role, change: Callable[[str], str]) -> Prompt:
         """The prompt with `change` applied to the text of every part of `role` that is not a heading."""
         changes = (replace(p, text=change(p.text)) if p.role == role and not p.heading else p for p in self.parts)
-        return Prompt(tuple(changes))
+        return self._with(tuple(changes))
 
     def with_instruction(self, text: str) -> Prompt:
         """The prompt with `text` in the place of its instruction (at its beginning where it has none).
@@ -81,21 +82,48 @@ class Prompt:
         """
         pieces = [i for i, p in enumerate(self.parts) if p.role == "instruction" and not p.heading and p.text.strip()]
         if not pieces:
-            return Prompt((Part("instruction", text), *self.parts))
+            return self._with((Part("instruction", text), *self.parts))
         parts = list(self.parts)
         for i in pieces:
             old = parts[i].text
             before, after = old[: len(old) - len(old.lstrip())], old[len(old.rstrip()) :]
             parts[i] = Part("instruction", before + (text if i == pieces[0] else "") + after)
-        return Prompt(tuple(part for part in parts if part.text))
+        return self._with(tuple(part for part in parts if part.text))
 
     def with_system(self, text: str | None) -> Prompt:
         """The prompt with `text` as its system message; None removes the message."""
         rest = self.without("system").parts
-        return Prompt(rest if text is None else (Part("system", text), *rest))
+        return self._with(rest if text is None else (Part("system", text), *rest))
+
+    def _with(self, parts: tuple[Part, ...]) -> Prompt:
+        """The prompt with other parts."""
+        return replace(self, parts=parts)
 
     def __iter__(self) -> Iterator[Part]:
         return iter(self.parts)
 
     def __str__(self) -> str:
         return self.text
+
+
+Turn = tuple[Literal["user", "assistant"], str]
+
+
+@dataclass(frozen=True)
+class Conversation(Prompt):
+    """A prompt with earlier turns before it; `parts` are the system message and the user's last turn."""
+
+    earlier: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True)
+class TokenPrompt(Prompt):
+    """A prompt that is given as token ids, which the model reads as they are; `parts` hold their text.
+
+    What changes its text makes an ordinary prompt of it.
+    """
+
+    ids: tuple[int, ...] = ()
+
+    def _with(self, parts: tuple[Part, ...]) -> Prompt:
+        return Prompt(parts)

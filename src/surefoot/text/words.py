@@ -6,8 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_QUOTES = "'’‘ʼ‛`´′"
-_APART = re.compile(rf"(?<=\w)[{_QUOTES}](?=\w)")
+QUOTES = "'’‘ʼ‛`´′"
+_APART = re.compile(rf"(?<=\w)[{QUOTES}](?=\w)")
 _WORD = re.compile(r"\w+")
 
 

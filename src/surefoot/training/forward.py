@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from surefoot.models.causal import BLOCK_TOKENS, CausalModel
+from surefoot.models.branches import BLOCK_TOKENS
+from surefoot.models.causal import CausalModel
 from surefoot.models.local import LocalModel
 from surefoot.models.prefix import plan
 from surefoot.models.seq2seq import Seq2SeqModel

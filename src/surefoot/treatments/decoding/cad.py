@@ -104,7 +104,7 @@ class ContextAwareModel(Decoded):
         """The prompts without their context."""
         bare = [Prompt.of(prompt).without(*self.settings.roles) for prompt in prompts]  # type: ignore[arg-type]
         for prompt, rest in zip(prompts, bare, strict=True):
-            if not rest.text.strip():
+            if rest is not prompt and not rest.text.strip():
                 left_out = " and ".join(self.settings.roles)
                 raise BadInput(
                     f'Without its {left_out}, nothing is left of the prompt "{Prompt.of(prompt).text[:60]}"; '

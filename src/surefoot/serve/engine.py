@@ -1,0 +1,219 @@
+"""The engine: one thread that owns the models and writes all texts together, taking in new ones between two tokens.
+
+Texts of one model are one batch (continuous batching): a request joins while others are being written, and leaves when
+it has ended. Between two tokens few prompts are read, so that those who write are not held up for long.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from surefoot.decoding.rows import Draft
+from surefoot.errors import NotAvailable, SurefootError
+from surefoot.models.base import LanguageModel
+from surefoot.serve.jobs import Job, Piece, Weighed, Weighing, top_of
+from surefoot.text.prompt import Part, TokenPrompt
+
+ADMITTED = 4  # prompts that are read between two tokens of those that write
+WEIGHED = 1024  # tokens whose distributions are held at a time
+
+
+class Full(Exception):
+    """The queue has no room."""
+
+
+@dataclass
+class Group:
+    """The texts that one model writes."""
+
+    model: LanguageModel
+    batch: Any = None
+    jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the model can only be asked for whole texts: it decides between them, or shows no distribution."""
+        return bool(getattr(self.model, "decides_on_texts", False)) or "logits" not in self.model.can
+
+
+class Engine:
+    """`rows` texts are written at a time, `queue` more wait; beyond that `submit` raises `Full`."""
+
+    def __init__(self, rows: int = 16, queue: int = 256) -> None:
+        self.rows, self.queue = rows, queue
+        self.waiting: deque[Job | Weighing] = deque()
+        self.groups: dict[int, Group] = {}
+        self.changed = threading.Condition()
+        self.stopping = False
+        self.thread = threading.Thread(target=self._run, name="surefoot-engine", daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> None:
+        """No more work; what is being written ends as it is."""
+        with self.changed:
+            self.stopping = True
+            self.changed.notify()
+        if self.thread.is_alive():
+            self.thread.join()
+
+    def submit(self, jobs: Sequence[Job | Weighing]) -> None:
+        """Put all of them into the queue, or none."""
+        with self.changed:
+            if self.stopping or len(self.waiting) + len(jobs) > self.queue:
+                raise Full
+            self.waiting.extend(jobs)
+            self.changed.notify()
+
+    @property
+    def running(self) -> int:
+        return sum(len(group.jobs) for group in self.groups.values())
+
+    def _run(self) -> None:
+        import torch
+
+        with torch.inference_mode():
+            while True:
+                with self.changed:
+                    while not (self.stopping or self.waiting or self.running):
+                        self.changed.wait()
+                    if self.stopping:
+                        break
+                    taken = self._take()
+                self._admit(taken)
+                for group in [group for group in self.groups.values() if group.jobs]:
+                    self._step(group)
+        for job in [*self.waiting, *(job for group in self.groups.values() for job in group.jobs)]:
+            job.tell(Piece(error="The server is shutting down.", status=503))
+
+    def _take(self) -> list[Job | Weighing]:
+        """From the front of the queue what there is room for, few at a time while others write."""
+        taken: list[Job | Weighing] = []
+        room = min(self.rows - self.running, ADMITTED if self.running else self.rows)
+        while self.waiting and (room > 0 or isinstance(self.waiting[0], Weighing)) and len(taken) < self.rows:
+            job = self.waiting.popleft()
+            if not job.cancelled:
+                taken.append(job)
+                room -= isinstance(job, Job)
+        return taken
+
+    def _admit(self, taken: Sequence[Job | Weighing]) -> None:
+        by_model: dict[int, list[Job | Weighing]] = {}
+        for job in taken:
+            by_model.setdefault(id(job.model), []).append(job)
+        for key, jobs in by_model.items():
+            group = self.groups.setdefault(key, Group(jobs[0].model))
+            weighings = [job for job in jobs if isinstance(job, Weighing)]
+            if weighings:
+                _guarded(weighings, lambda own=weighings: weigh(own))
+            writing = [job for job in jobs if isinstance(job, Job)]
+            if group.whole:
+                for job in writing:
+                    _guarded([job], lambda one=job: write_whole(one))
+            elif writing:
+                _guarded(writing, lambda group=group, own=writing: self._open(group, own))
+
+    def _open(self, group: Group, jobs: Sequence[Job]) -> None:
+        """Read the prompts of new jobs and let them join; where one of them is refused, each on its own."""
+        try:
+            self._join(group, jobs)
+        except SurefootError:
+            if len(jobs) == 1:
+                raise
+            for job in jobs:
+                _guarded([job], lambda one=job: self._open(group, [one]))
+
+    def _join(self, group: Group, jobs: Sequence[Job]) -> None:
+        from surefoot.decoding.loop import Batch
+
+        continuation = group.model.continuing([j.prompt for j in jobs], [j.sampling.max_new_tokens for j in jobs])
+        for index, job in enumerate(jobs):
+            job.length, job.draft = continuation.lengths[index], Draft(index, continuation.prompts[index])
+        branch = continuation.open(range(len(jobs)), [[]] * len(jobs))
+        drafts = [job.draft for job in jobs if job.draft is not None]
+        batch = Batch(branch, drafts, [job.sampling for job in jobs], group.model.vocabulary)
+        if group.jobs:
+            try:
+                group.batch.join(batch)
+            except NotAvailable:
+                while group.jobs:
+                    self._step(group)
+        if not group.jobs:
+            group.batch = batch
+        group.jobs += jobs
+
+    def _step(self, group: Group) -> None:
+        """One more token for each text of a model."""
+        try:
+            tops = [top_of(group.batch.step.logits[row], job.top) for row, job in enumerate(group.jobs)]
+            group.batch.pick()
+            for job, top in zip(group.jobs, tops, strict=True):
+                assert job.draft is not None
+                if job.cancelled and job.draft.finish_reason == "interrupted":
+                    job.draft.finish_reason = "stop"
+                elif (piece := job.piece(top)) is not None:
+                    job.tell(piece)
+            group.batch.advance()
+            going = {id(line.draft) for line in group.batch.lines}
+            group.jobs = [job for job in group.jobs if id(job.draft) in going]
+        except Exception as error:  # a batch that fails must not take the server with it
+            for job in group.jobs:
+                job.tell(_failure(error))
+            group.batch, group.jobs = None, []
+
+
+def weigh(jobs: Sequence[Weighing]) -> None:
+    """The probabilities of given texts, a few at a time; what they begin with alike is computed once."""
+    pending = list(jobs)
+    while pending:
+        part: list[Weighing] = []
+        held = 0
+        while pending and (not part or held + len(pending[0].ids) <= WEIGHED):
+            held += len(pending[0].ids)
+            part.append(pending.pop(0))
+        long = [job for job in part if len(job.ids) > 1]
+        prompts = [TokenPrompt((Part("input", ""),), tuple(job.ids[:1])) for job in long]
+        found = part[0].model.forced(prompts, [[list(job.ids[1:])] for job in long]) if long else []
+        logits = {id(job): forced.logits[0] for job, forced in zip(long, found, strict=True)}
+        for job in part:
+            job.tell(Piece(tokens=_weighed(job, logits.get(id(job))), finish_reason="stop", prompt_tokens=len(job.ids)))
+
+
+def _weighed(job: Weighing, logits: Any) -> tuple[Weighed, ...]:
+    from surefoot.decoding.forced import chain
+
+    first = Weighed(job.ids[0], float("nan"))
+    if logits is None:
+        return (first,)
+    values = chain(logits, job.ids[1:])
+    tops = [top_of(row, job.top) for row in logits]
+    return (first, *(Weighed(*each) for each in zip(job.ids[1:], values, tops, strict=True)))
+
+
+def write_whole(job: Job) -> None:
+    """A text of a model that can only be asked for whole ones: told in one piece, without alternatives."""
+    text = job.model.generate([job.prompt], job.sampling)[0]
+    pairs = zip(text.token_ids, text.logprobs, strict=False)
+    reason = "stop" if text.finish_reason == "stop" else "length"
+    job.tell(Piece(text.text, tuple(Weighed(*pair) for pair in pairs), reason, prompt_tokens=text.prompt_tokens))
+
+
+def _guarded(jobs: Sequence[Job | Weighing], work: Any) -> None:
+    """A job that fails is told so, and nobody else is."""
+    try:
+        work()
+    except Exception as error:
+        for job in jobs:
+            job.tell(_failure(error))
+
+
+def _failure(error: Exception) -> Piece:
+    """What a client is told: the sentence of an error that is meant for users, and nothing of any other."""
+    if isinstance(error, SurefootError):
+        return Piece(error=str(error))
+    return Piece(error="The server could not finish this request.", status=500)

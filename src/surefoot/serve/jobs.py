@@ -1,0 +1,108 @@
+"""What the engine works on: a text to be written, or a text whose tokens are to be weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from surefoot.decoding.rows import Draft
+from surefoot.decoding.sampling import Sampling
+from surefoot.models.base import LanguageModel
+from surefoot.text.prompt import Prompt
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A token, its natural-log probability, and the most probable tokens in its place with theirs."""
+
+    token: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Something new of a job: tokens and text that may be shown. `finish_reason` is given with the last piece.
+
+    `error` is a sentence, where the job failed, and `status` the HTTP status that goes with it.
+    """
+
+    text: str = ""
+    tokens: tuple[Weighed, ...] = ()
+    finish_reason: str = ""
+    error: str = ""
+    status: int = 400
+    prompt_tokens: int = 0
+
+
+Tell = Callable[[Piece], None]
+
+
+@dataclass
+class Job:
+    """A text behind a prompt. `tell` is called from the engine's thread with each piece; `top` asks for that many
+    alternatives of each token."""
+
+    model: LanguageModel
+    prompt: Prompt
+    sampling: Sampling
+    tell: Tell
+    top: int = 0
+    cancelled: bool = False
+    draft: Draft | None = None
+    length: int = 0
+    shown: int = 0
+    told: int = 0
+
+    def piece(self, top: tuple[tuple[int, float], ...]) -> Piece | None:
+        """What may be shown since the last time: no half characters, and nothing that may become a stop text."""
+        draft = self.draft
+        assert draft is not None
+        ended = draft.finish_reason != "interrupted"
+        whole = self.model.vocabulary.decode(draft.written)
+        cuts = [whole.index(stop) for stop in self.sampling.stop if stop in whole]
+        text = whole[: min(cuts)] if cuts else whole
+        safe = len(text) if ended or cuts else _safe(text, self.sampling.stop)
+        tokens = tuple(
+            Weighed(token, logprob, top)
+            for token, logprob in zip(draft.written[self.told :], draft.logprobs[self.told :], strict=False)
+        )
+        new = text[self.shown : safe]
+        self.shown, self.told = max(self.shown, safe), len(draft.written)
+        if not (new or tokens or ended):
+            return None
+        return Piece(new, tokens, draft.finish_reason if ended else "", prompt_tokens=self.length)
+
+
+@dataclass
+class Weighing:
+    """The probabilities of given token ids, each behind those before it; the first has none."""
+
+    model: LanguageModel
+    ids: Sequence[int]
+    tell: Tell
+    top: int = 0
+    cancelled: bool = field(default=False)
+
+
+def _safe(text: str, stops: Sequence[str]) -> int:
+    """Characters that can be shown: short of a half character at the end and of the beginning of a stop text."""
+    end = len(text.rstrip("\ufffd")) if text.endswith("\ufffd") else len(text)
+    for stop in stops:
+        for size in range(min(len(stop) - 1, end), 0, -1):
+            if text[:end].endswith(stop[:size]):
+                end -= size
+                break
+    return end
+
+
+def top_of(logits: torch.Tensor, count: int) -> tuple[tuple[int, float], ...]:
+    """The most probable tokens of one distribution, with natural-log probabilities."""
+    if not count:
+        return ()
+    values, tokens = (logits.float() - logits.float().logsumexp(-1)).topk(count)
+    return tuple(zip(tokens.tolist(), values.tolist(), strict=True))
