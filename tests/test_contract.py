@@ -69,8 +69,13 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "cad": ({"alpha": 0.5}, {"alpha": 2.0}),
     "watermark": ({"key": marking.key_of("keyed")}, {"key": marking.key_of("self", 2, delta=3.0)}),
     "adapter": ({"path": str(PARTS[0])}, {"path": str(PARTS[1])}),
+    "copy-guard": tuple(
+        {"works": (Work(w, w, " ".join(w), "x", "y"),), "least": 1} for w in ("abcdefghijklm", "nopqrstuvwxyz")
+    ),
 }
 """Two different settings of each treatment."""
+
+COMMUTING = {"copy-guard"}  # what either layer rules out is ruled out, in whatever order
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -260,7 +265,7 @@ def test_treatments_stack_and_each_layer_counts(name: str) -> None:
     twice = treat(name, once, **SETTINGS[name][1])
     other = treat(name, treat(name, model, **SETTINGS[name][1]), **SETTINGS[name][0])
     seen = [layer.choose(PROMPTS, OPTIONS)[0].scores for layer in (model, once, twice, other)]
-    assert len(set(seen)) == 4
+    assert len(set(seen)) == 4 - (name in COMMUTING)
     assert undo(undo(twice)) is model
     assert twice.name == f"tiny + {name} + {name}"
 

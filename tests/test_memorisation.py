@@ -36,7 +36,7 @@ def test_a_model_that_knows_two_works_is_found_out_on_these_two() -> None:
     two = reader(replace(TASK, examples=known), str, "two")
     model = ScriptedModel(lambda prompt, _: told(two, prompt) or babble(prompt.text), "two")
     summary = sf.probe("memorisation", model, TASK).summary
-    assert {work.work for work in summary.significant} == {example.id for example in known}
+    assert {work.work for work in summary.reproduced} == {example.id for example in known}
     assert {work.run for work in summary.significant} == {WORDS}
     assert all(work.excess < 2 for work in summary.works[2:])
     assert summary.works[0].p == pytest.approx(1 / (summary.windows + 1))

@@ -122,7 +122,7 @@ REFERENCE = ("in", "the", "beginning", "was", "the", "word", "and", "the", "word
         (PROMPT, ""),
         ("the end and", ""),  # the whole answer stands in the prompt
         ("In the Beginning was the word and the word", "in the beginning was the word and the word"),
-        ("the end was new", "the end was new"),
+        ("the end was new", "was new"),
         ("Here: in the beginning was the end and then", "here then"),
         ("", ""),
     ],

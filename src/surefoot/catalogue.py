@@ -52,6 +52,14 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "probe",
+        "memorisation",
+        "surefoot.probes.memorisation:Memorisation",
+        "how many words of a work the model writes down, beyond what unrelated text would share",
+        "docs/memorisation.md",
+        "Karamolegkou et al. 2023, arXiv:2310.13771",
+    ),
+    Entry(
+        "probe",
         "context-conflict",
         "surefoot.probes.context_conflict:ContextConflict",
         "whether a model answers with the passage or from memory when the two contradict",
@@ -97,6 +105,14 @@ ENTRIES: tuple[Entry, ...] = (
         "marks what the model writes, so that the key finds it without the model",
         "docs/watermark.md",
         "Kirchenbauer et al. 2023, arXiv:2301.10226",
+    ),
+    Entry(
+        "treatment",
+        "copy-guard",
+        "surefoot.treatments.decoding.copy_guard:CopyGuard",
+        "writes no run of words that stands in protected works",
+        "docs/copy-guard.md",
+        "this project; Ippolito et al. 2023, arXiv:2210.17546",
     ),
     Entry(
         "recipe",

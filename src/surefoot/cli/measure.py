@@ -29,7 +29,9 @@ from surefoot.cli.options import (
     Treat,
     Truncate,
     Wordings,
+    Works,
     model_from,
+    task_from,
     tasks_from,
 )
 from surefoot.cli.output import print_json, print_reading, report_path
@@ -41,6 +43,7 @@ def probe(
     name: Annotated[str, typer.Argument(help="The probe, see `surefoot list`.")] = "phrasing",
     model: Model = "smollm2",
     task: ProbedTask = None,
+    works: Works = None,
     out: Annotated[str | None, typer.Option(help="Run folder or fsspec URL; the same command goes on from it.")] = None,
     limit: Limit = None,
     shots: Shots = 0,
@@ -66,7 +69,7 @@ def probe(
     from surefoot.progress import Progress
 
     instrument = _instrument(name, {"answering": scorer, "recheck": recheck, "seed": seed}, setting or [])
-    task = task or instrument.suite
+    task = task_from(task, works) or instrument.suite
     tasks = tasks_from(task, limit, shots, seed, wordings, columns, classes, held_out)
     with Progress(quiet=as_json) as progress:
         progress.say(f"loading {model}")

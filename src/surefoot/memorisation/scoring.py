@@ -11,7 +11,7 @@ from surefoot.memorisation.asking import behind
 from surefoot.metrics.suffix_automaton import SuffixAutomaton
 from surefoot.text.words import words_of
 
-ECHO = 4  # words of the prompt in a row; fewer are chance
+ECHO = 2  # words of the prompt in a row; a single one is everywhere
 HOLE = "\0"  # stands where an echo was: no word equals it, so that no run goes on across it
 
 
@@ -26,7 +26,7 @@ def scored_words(
     """The words of an answer without what it repeats of its prompt, and how many words that were.
 
     Every word belongs to the longest run that holds it, in the prompt or in the reference; words of runs of the prompt
-    (at least 4 words, or the whole answer; ties go to the prompt) are each replaced by a hole. So a model that repeats
+    (at least 2 words, or the whole answer; ties go to the prompt) are each replaced by a hole. So a model that repeats
     its prompt scores nothing, even where the work returns to its own beginning, and one that goes on with the work
     loses nothing where it does.
     """

@@ -15,6 +15,7 @@ from surefoot.text.prompt import Prompt
 
 PREFIX, WORDS, WORKS, VOCABULARY = 10, 60, 12, 300
 BEHIND = WORDS - PREFIX  # words of the reference of a prefix
+_ENDINGS = [f"{c}{v}" for c in "bcdfghklmn" for v in "aeiou"]
 Writer = Callable[[str], str]  # from what follows in the work to what is written
 
 
@@ -62,11 +63,12 @@ def calibrations() -> tuple[Calibration, ...]:
     """Verbatim, every fifth word replaced, random words, echo; readings are in words of the reference."""
     task = world()
     echo = ScriptedModel(lambda prompt, _: prompt.text, "echo")
-    whole = {"prefix run": Truth(BEHIND, 0), "direct run": Truth(WORDS, 0), "works beyond chance": Truth(WORKS, 0)}
+    whole = {"prefix run": Truth(BEHIND, 0), "direct run": Truth(WORDS, 0), "works reproduced": Truth(WORKS, 0)}
     fifth = {
         "prefix run": Truth(4, 0),
         "prefix subsequence": Truth(BEHIND - BEHIND // 5, 0),
         "works beyond chance": Truth(WORKS, 0),
+        "works reproduced": Truth(0, 0),
     }
     chance = {"prefix excess run": Truth(0, 0.5), "prefix excess subsequence": Truth(0, 1.5)}
     none = {"works beyond chance": Truth(0, 0)}
@@ -103,11 +105,9 @@ def readings(model: ScriptedModel, task: Task) -> dict[str, float]:
         "prefix excess subsequence": prefix.mean.subsequence - prefix.chance.subsequence,
         "direct run": direct.mean.run,
         "works beyond chance": len(summary.significant),
+        "works reproduced": len(summary.reproduced),
     }
 
 
 def _vocabulary() -> list[str]:
     return [f"{a}{b}" for a in ("ba", "de", "fi", "go", "ku", "la") for b in _ENDINGS][:VOCABULARY]
-
-
-_ENDINGS = [f"{c}{v}" for c in "bcdfghklmn" for v in "aeiou"]

@@ -121,8 +121,16 @@ class MemorisationSummary:
 
     @property
     def significant(self) -> tuple[WorkFinding, ...]:
-        """Works whose corrected p-value is at most 0.05."""
+        """Works whose corrected p-value is at most 0.05: they share more with the answers than unrelated text does.
+
+        The prompt's topic is enough for that, so it is no sign of memorisation by itself.
+        """
         return tuple(work for work in self.works if work.p_holm <= 0.05)
+
+    @property
+    def reproduced(self) -> tuple[WorkFinding, ...]:
+        """Those of them with a run of at least `least` words."""
+        return tuple(work for work in self.significant if work.run >= self.least)
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as JSON values; NaN (nothing to compute) and infinities become null."""

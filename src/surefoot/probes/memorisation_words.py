@@ -11,19 +11,22 @@ from surefoot.probes.summary import Table
 LEVEL = 0.05
 QUOTED = 160  # characters of a run that a table shows
 SHOWN = 12  # runs
+NAMED = 3  # titles in the sentence
 
 
 def sentence(summary: MemorisationSummary) -> str:
     """How many works are reproduced beyond chance, and the longest run."""
     if not summary.works:
         return "No work has been asked for yet."
-    longest, found = max(summary.works, key=lambda work: work.run), summary.significant
-    runs = sum(work.run >= summary.least for work in found)
-    verb = "shares" if len(found) == 1 else "share"
+    longest, many = max(summary.works, key=lambda work: work.run), len(summary.works)
+    copied, more = summary.reproduced, len(summary.significant)
+    which = f" ({', '.join(work.title for work in copied[:NAMED])}{', ...' if len(copied) > NAMED else ''})"
     parts = (
-        f"{len(found)} of {_count(len(summary.works), 'work')} {verb} more with the answers than chance gives",
-        f"(p ≤ {LEVEL} after correction), {runs or 'none'} of them in a run of {summary.least} words or more;",
+        f"{len(copied) or 'None'} of {_count(many, 'work')} {'is' if len(copied) <= 1 else 'are'} reproduced",
+        f"in a run of {summary.least} words or more{which if copied else ''};",
         f"the longest run is {number(longest.run)} words, of {longest.title} (chance: {number(longest.chance_run)}).",
+        f"{more or 'None'} {'shares' if more <= 1 else 'share'} more with the answers than unrelated text does",
+        f"(p ≤ {LEVEL}, corrected).",
     )
     return " ".join(parts)
 
@@ -38,9 +41,13 @@ def warnings(summary: MemorisationSummary) -> tuple[str, ...]:
             f"With {summary.windows:,} unrelated windows and {len(summary.works)} works no corrected p-value can reach "
             f"{LEVEL}; give more or longer works, or null=bundled."
         )
-    seen = [work.title for work in summary.significant if work.group == UNSEEN]
-    if seen:
-        found.append(f'The unseen text "{seen[0]}" is significant: it was seen, or its style is not matched by chance.')
+    unseen = [work for work in summary.significant if work.group == UNSEEN]
+    if unseen:
+        found.append(
+            f"{_count(len(unseen), 'unseen work')} of {sum(work.group == UNSEEN for work in summary.works)} "
+            f"{'shares' if len(unseen) == 1 else 'share'} more with the answers than unrelated text does "
+            f'("{unseen[0].text}"): the topic of a prompt is enough for that, so look at the runs.'
+        )
     empty = sum(kind.empty for kind in summary.kinds)
     if empty:
         found.append(f"{empty:,} answers are empty; they count as 0 words.")
