@@ -94,6 +94,8 @@ class Key:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             raise BadInput(f"{path} is there already; a key that is overwritten cannot be got back.") from None
+        except OSError as error:
+            raise BadInput(f"The key {path} cannot be written: {error.strerror}.") from None
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(json.dumps(told, indent=2) + "\n")
 
