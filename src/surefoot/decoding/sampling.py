@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +22,8 @@ class Penalties:
     frequency: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.repetition < math.inf:
-            raise BadInput(f"The repetition penalty is {self.repetition}; use a positive number, 1 for none.")
+        if not 0.01 <= self.repetition <= 100:
+            raise BadInput(f"The repetition penalty is {self.repetition}; use a number from 0.01 to 100, 1 for none.")
         for name in ("presence", "frequency"):
             if not -2 <= getattr(self, name) <= 2:
                 raise BadInput(f"The {name} penalty is {getattr(self, name)}; use a number from -2 to 2, 0 for none.")
@@ -54,8 +53,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
             raise BadInput(f"max_new_tokens is {self.max_new_tokens}; ask for at least one token.")
-        if not 0 <= self.temperature < math.inf:
-            raise BadInput(f"The temperature is {self.temperature}; use 0 for greedy or a positive number.")
+        if self.temperature and not 0.001 <= self.temperature <= 1000:
+            raise BadInput(f"The temperature is {self.temperature}; use 0 for greedy, or a number from 0.001 to 1000.")
         if self.top_k < 0:
             raise BadInput(f"top_k is {self.top_k}; use the number of tokens to keep, 0 for all.")
         if any(not text for text in self.stop):
