@@ -79,7 +79,7 @@ def _outcome_table(summary: ContextConflictSummary) -> Table:
     return Table(
         f"Answers, % ({by})",
         ("condition", "items", "right", "wrong", "other"),
-        _t(rows),
+        tuple(rows),
         f"{'; '.join(meanings)}.{told}",
     )
 
@@ -94,17 +94,17 @@ def _selection_table(summary: ContextConflictSummary) -> Table:
         ("put behind passages", chosen.asked),
     )
     rows = [(name, f"{count:,}") for name, count in lines]
-    return Table("What the model knows", ("facts", "number"), _t(rows), f"Selected by known={chosen.by}.")
+    return Table("What the model knows", ("facts", "number"), tuple(rows), f"Selected by known={chosen.by}.")
 
 
 def _wording_table(summary: ContextConflictSummary) -> Table:
     rows = [(f"{one.name}: {line.name}", *_shares(line)) for one in summary.conditions for line in one.wordings]
-    return Table("Answers wording by wording, %", ("wording", "right", "wrong", "other"), _t(rows))
+    return Table("Answers wording by wording, %", ("wording", "right", "wrong", "other"), tuple(rows))
 
 
 def _kind_table(conflict: Condition) -> Table:
     rows = [(line.name, f"{line.items:,}", *_shares(line)) for line in conflict.kinds]
-    return Table("Conflicts by kind of fact, %", ("kind", "facts", "swapped", "original", "other"), _t(rows))
+    return Table("Conflicts by kind of fact, %", ("kind", "facts", "swapped", "original", "other"), tuple(rows))
 
 
 def _shares(one: Outcomes) -> tuple[str, str, str]:
@@ -121,7 +121,3 @@ def ends(share: Interval) -> str:
     if isnan(share.value):
         return "–"
     return f"{100 * share.value:.1f} % ({100 * share.low:.1f} to {100 * share.high:.1f})"
-
-
-def _t(rows: list[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(rows)
