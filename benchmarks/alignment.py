@@ -49,6 +49,8 @@ def options() -> argparse.Namespace:
         "--observed", type=int, default=0, help="texts of each task that are references, and are asked too; 0: all"
     )
     parser.add_argument("--items", type=int, default=20, help="test items of each task")
+    parser.add_argument("--controls", type=int, default=2, help="wordings of each control class")
+    parser.add_argument("--no-base", action="store_true", help="measure the treated models alone")
     parser.add_argument(
         "--distance", type=int, default=0, help="items of each task to measure states on; none by default"
     )
@@ -64,6 +66,10 @@ def second(text: str) -> bool:
 def in_order(groups: Sequence[Sequence[Instruction]]) -> list[str]:
     """The texts of the references in a fixed order; `--develop` tests the last one, in every frame."""
     return sorted({group[0].text for group in groups}, key=lambda text: hashlib.sha256(text.encode()).hexdigest())
+
+
+def of_class(task: Task, klass: str) -> list[Instruction]:
+    return [wording for wording in task.wordings if wording.klass == klass]
 
 
 class Sides(NamedTuple):
@@ -92,7 +98,7 @@ def sides(task: Task, args: argparse.Namespace, per_wording: int) -> Sides:
         outside = tuple(example for example in inside if second(example.id))
         inside = tuple(example for example in inside if not second(example.id))
     groups = [group for group in groups if group[0].text in texts[: args.observed or None]]
-    controls = tuple(wording for klass in CONTROLS for wording in [w for w in task.wordings if w.klass == klass][:2])
+    controls = tuple(wording for klass in CONTROLS for wording in of_class(task, klass)[: args.controls])
     test = replace(task, examples=outside, wordings=(*asked, *controls)).sample(args.items)
     seen = replace(task, examples=outside, wordings=tuple(group[0] for group in groups)).sample(args.items)
     return Sides(replace(task, examples=inside), groups, test, seen)
@@ -116,13 +122,13 @@ def main() -> None:
     divided = [sides(task, args, int(settings.get("per_wording", 2))) for task in tasks]
     asked = {
         "held out": [side.test for side in divided],
-        "observed": [side.seen for side in divided] if args.observed else [],
+        "observed": [side.seen for side in divided] if args.observed and not args.no_base else [],
         "transfer": [t for spec in args.transfer for t in load_tasks(spec, limit=args.items, klasses=["unobserved"])],
     }
     groups = {side.training.name: side.groups for side in divided}
     states = [near(task, args.distance) for task in tasks] if args.distance else []
     base = load(args.base)
-    lines = [measured("base", 0, base, asked, states, args.out, {})]
+    lines = [] if args.no_base else [measured("base", 0, base, asked, states, args.out, {})]
     for seed in args.seeds:
         for mode in args.modes:
             folder = args.out / f"{mode.replace('+', '-')}-{seed}"
