@@ -27,6 +27,7 @@ def serve(
     ] = None,
     rows: Annotated[int, typer.Option(help="Texts that are written at a time.")] = 16,
     queue: Annotated[int, typer.Option(help="Texts that may wait; beyond that clients are told to come again.")] = 256,
+    prefix_mib: Annotated[int, typer.Option(help="Memory for what prompts begin with alike; 0 for none.")] = 512,
     max_tokens: Annotated[int, typer.Option(help="New tokens of a text at most.")] = 1024,
     timeout: Annotated[float, typer.Option(help="Seconds until an answer must be there.")] = 600.0,
     log_requests: Annotated[bool, typer.Option("--log-requests", help="Log paths and states; never texts.")] = False,
@@ -44,13 +45,14 @@ def serve(
     from surefoot.serve.catalogue import Catalogue, Offer
     from surefoot.serve.desk import Limits
     from surefoot.serve.engine import Engine
-    from surefoot.serve.run import check_host, listen, plain_twin, read_keys
+    from surefoot.serve.run import check_host, listen, plain_twin, read_keys, remember_prefixes
 
     known = read_keys(keys)
     check_host(host, known)
     with Progress() as progress:
         progress.say(f"loading {model}")
         chat = model_from(model, None, format=format, dtype=dtype, device=device, truncate=truncate)
+        remember_prefixes(chat, prefix_mib)
         offers = [Offer(text.partition(":")[0], treated_by(text)) for text in offer or ()]
         always = [treated_by(text) for text in treat or ()]
         models = Catalogue(name or chat.name, chat, plain_twin(chat), always, offers)

@@ -12,6 +12,7 @@ from surefoot.decoding.branch import Next
 from surefoot.errors import NotAvailable
 from surefoot.models.base import TokenCount
 from surefoot.models.cache import RoomyLayer, roomy_cache
+from surefoot.models.prefix_store import PrefixStore
 from surefoot.models.tree_attention import TreeRunner, Unsupported
 
 BLOCK_TOKENS = 256  # up to here a stretch of the prefix tree is one block; attention cost grows with its square
@@ -41,12 +42,14 @@ class CausalBranch:
         pad: int,
         tokens: TokenCount,
         runner: TreeRunner | None = None,
+        store: PrefixStore | None = None,
     ) -> None:
         self.model = model
         self.prompts = prompts
         self.pad = pad
         self.tokens = tokens
         self.runner = runner
+        self.store = store
         self.width = max(map(len, prompts))
         mask = [[0] * (self.width - len(ids)) + [1] * len(ids) for ids in prompts]
         self.mask = torch.tensor(mask, device=model.device)
@@ -55,14 +58,59 @@ class CausalBranch:
         self.sees_all = whole and model.config._attn_implementation in ("sdpa", "eager")
 
     def first(self) -> Next:
-        read = self._on_tree()
+        read = self._from_store()
+        read = self._on_tree() if read is None else read
         if read is not None:
+            self._keep()
             return _plain(read)
         self.tokens.computed += int(self.mask.sum())
         padded = [[self.pad] * (self.width - len(ids)) + list(ids) for ids in self.prompts]
         positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
         ids = torch.tensor(padded, device=self.model.device)
         return _plain(self._forward(ids, positions, self.mask, 1)[:, -1])
+
+    def _from_store(self) -> torch.Tensor | None:
+        """Logits behind the prompts, each read on from the blocks that were kept; None where there are none."""
+        if self.store is None or not self.sees_all or self.remembers:
+            return None
+        kept = [self.store.longest(self.model, ids) for ids in self.prompts]
+        if not any(kept):
+            return None
+        read = [self._read_on(ids, blocks) for ids, blocks in zip(self.prompts, kept, strict=True)]
+        for index, layer in enumerate(self.cache.layers):
+            own = [cache.layers[index] for _, cache in read]
+            keys = torch.cat([_padded(part.keys, self.width, 2) for part in own])
+            layer.fill(keys, torch.cat([_padded(part.values, self.width, 2) for part in own]))
+        return torch.cat([logits for logits, _ in read])
+
+    def _read_on(self, ids: Sequence[int], blocks: Sequence[torch.Tensor]) -> tuple[torch.Tensor, Any]:
+        """One prompt behind its kept blocks: logits (1, vocabulary) and the cache of all its tokens."""
+        cache, start = roomy_cache(self.model.config), 0
+        if blocks:
+            kept = torch.cat(list(blocks), 3)
+            start = kept.shape[3]
+            for layer, (keys, values) in zip(cache.layers, kept, strict=True):
+                layer.fill(keys[None], values[None])
+        self.tokens.computed += len(ids) - start
+        device = self.model.device
+        out = self.model(
+            input_ids=torch.tensor([list(ids[start:])], device=device),
+            attention_mask=torch.ones(1, len(ids), dtype=torch.long, device=device),
+            position_ids=torch.arange(start, len(ids), device=device)[None],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return out.logits[:, -1].float(), cache
+
+    def _keep(self) -> None:
+        """Leave what was read for later prompts."""
+        if self.store is None:
+            return
+        for row, ids in enumerate(self.prompts):
+            start = self.width - len(ids)
+            own = [(layer.keys[row, :, start:], layer.values[row, :, start:]) for layer in self.cache.layers]
+            self.store.keep(self.model, ids, own)
 
     def _on_tree(self) -> torch.Tensor | None:
         """Logits behind the prompts, the cache being filled from their tree; None where that cannot be done."""

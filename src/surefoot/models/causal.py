@@ -13,6 +13,7 @@ from surefoot.models.base import ModelCard
 from surefoot.models.branches import BLOCK_TOKENS, CausalBranch
 from surefoot.models.local import LocalModel, Truncate
 from surefoot.models.prefix import Block, Plan, plan
+from surefoot.models.prefix_store import PrefixStore
 from surefoot.models.tree_attention import Reads, TreeRunner, Unsupported, log_softmax_at, supports
 from surefoot.text.formats import PromptEncoder
 from surefoot.text.prompt import Prompt
@@ -23,6 +24,9 @@ MIN_PACK_TOKENS = 512
 
 class CausalModel(LocalModel):
     """A decoder-only transformer. `prefix_sharing=False` computes every prompt on its own, for comparison."""
+
+    prefixes: PrefixStore | None = None
+    """Keys and values of prompts that were read before, for those that begin alike; a server sets it."""
 
     def __init__(
         self,
@@ -56,9 +60,8 @@ class CausalModel(LocalModel):
 
     def _branch(self, ids: Sequence[Sequence[int]], begun: Sequence[Sequence[int]]) -> CausalBranch:
         prompts = [[*prompt, *text] for prompt, text in zip(ids, begun, strict=True)]
-        return CausalBranch(
-            self.model, prompts, self.pad, self.tokens, self._runner() if self.shares_prefixes else None
-        )
+        runner = self._runner() if self.shares_prefixes else None
+        return CausalBranch(self.model, prompts, self.pad, self.tokens, runner, self.prefixes)
 
     def _logprobs(self, ids: list[list[int]], forks: list[list[list[int]]]) -> list[list[list[float]]]:
         places = self._places(ids, forks)

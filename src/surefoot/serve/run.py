@@ -34,6 +34,17 @@ def plain_twin(model: LanguageModel) -> LanguageModel:
     raise BadInput(f'"{model.name}" has no weights here; serve a local model.')
 
 
+def remember_prefixes(model: LanguageModel, mib: int) -> None:
+    """Keep keys and values of what prompts begin with, within so many MiB, for later prompts that begin alike."""
+    from surefoot.models.causal import CausalModel
+    from surefoot.models.prefix_store import PrefixStore
+
+    while isinstance(model, Wrapped):
+        model = model.inner
+    if mib and isinstance(model, CausalModel):
+        model.prefixes = PrefixStore(mib * 2**20)
+
+
 def read_keys(file: Path | None) -> tuple[str, ...]:
     """API keys from a file, one a line, or from the environment, separated by commas."""
     if file is None:

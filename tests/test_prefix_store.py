@@ -1,0 +1,69 @@
+"""What was read before is not read again, changes no text, and stays within its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+import tiny
+from surefoot.decoding.sampling import Sampling
+from surefoot.models.causal import CausalModel
+from surefoot.models.prefix_store import BLOCK, PrefixStore
+from surefoot.treatments import treat
+
+BEGIN = "The same long beginning of all of these prompts, which is longer than a block. "
+PROMPTS = [BEGIN + end for end in ("One", "And another one?", "Three", "The same again")] + ["Something else"]
+DRAWN = Sampling(max_new_tokens=6, temperature=1.1, seed=2)
+
+
+def with_store(capacity: int = 2**20) -> CausalModel:
+    model = tiny.causal()
+    model.prefixes = PrefixStore(capacity)
+    return model
+
+
+def texts(model: object, prompts: Sequence[str]) -> list[tuple[int, ...]]:
+    return [model.generate([prompt], DRAWN)[0].token_ids for prompt in prompts]  # type: ignore[attr-defined]
+
+
+def test_texts_are_the_same_and_less_is_computed() -> None:
+    plain, model = tiny.causal(), with_store()
+    assert texts(model, PROMPTS) == texts(plain, PROMPTS)
+    shared = len(BEGIN) // BLOCK * BLOCK
+    assert plain.tokens.computed - model.tokens.computed == 3 * shared
+    assert texts(model, PROMPTS) == texts(plain, PROMPTS)
+
+
+def test_a_batch_of_known_and_new_prompts_is_written_as_alone() -> None:
+    model = with_store()
+    model.generate(PROMPTS[:1], DRAWN)
+    together = [g.token_ids for g in model.generate(PROMPTS, DRAWN)]
+    assert together == texts(tiny.causal(), PROMPTS)
+
+
+def test_a_treated_model_uses_it_for_both_of_its_prompts() -> None:
+    plain, treated = treat("cad", tiny.causal()), treat("cad", with_store())
+    assert texts(treated, PROMPTS * 2) == texts(plain, PROMPTS * 2)
+
+
+def test_other_weights_never_share_what_was_read() -> None:
+    store = PrefixStore(2**20)
+    first, second = tiny.causal(), tiny.causal(tiny.llama_weights(1))
+    first.prefixes = second.prefixes = store
+    texts(first, PROMPTS)
+    assert texts(second, PROMPTS) == texts(tiny.causal(tiny.llama_weights(1)), PROMPTS)
+
+
+def test_memory_is_bounded_and_the_least_recently_used_goes_first() -> None:
+    layers = [(torch.zeros(2, 4 * BLOCK, 8), torch.zeros(2, 4 * BLOCK, 8))]
+    one = 2 * 2 * BLOCK * 8 * 4  # bytes of a block
+    store, module = PrefixStore(6 * one), torch.nn.Identity()
+    first, second = list(range(4 * BLOCK)), list(range(1000, 1000 + 4 * BLOCK))
+    store.keep(module, first, layers)
+    store.longest(module, first[: BLOCK + 1])
+    store.keep(module, second, layers)
+    assert store.held == 6 * one
+    assert len(store.longest(module, [*second, 0])) == 4
+    assert len(store.longest(module, [*first, 0])) == 1
+    assert len(store.longest(torch.nn.Identity(), [*second, 0])) == 0
