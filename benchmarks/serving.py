@@ -3,7 +3,7 @@
     python benchmarks/serving.py                                  tokens/s and time to the first token, 1 to 16 clients
     python benchmarks/serving.py --peers                          the same for transformers serve
     python benchmarks/serving.py --prefix                         many requests under one long system message
-    python benchmarks/serving.py --minutes 10                     mixed load, clients that go away, memory before and after
+    python benchmarks/serving.py --minutes 10                     mixed load, clients that leave, memory
 
 Every client asks for other things, and its answer under load is held against its answer alone: none may be lost, and
 none may be another client's.
@@ -29,7 +29,10 @@ from typing import Any, NamedTuple
 
 import openai
 
-WORDS = "river lamp garden train violin bridge market window letter island engine forest mirror harbour ladder candle".split()
+WORDS = (
+    *("river", "lamp", "garden", "train", "violin", "bridge", "market", "window"),
+    *("letter", "island", "engine", "forest", "mirror", "harbour", "ladder", "candle"),
+)
 LONG = "You answer visitors of a museum. " + " ".join(
     f"Rule {k}: hall {k} is open from {k} to {k + 3}." for k in range(30)
 )
@@ -127,7 +130,8 @@ def table(name: str, client: openai.OpenAI, model: str, args: argparse.Namespace
         first = median(answer.first for answer in answers)
         rate = sum(answer.tokens for answer in answers) / seconds
         print(
-            f"{name:<28} {clients:3d} clients {rate:7.1f} tokens/s  first {first:6.2f} s  lost {lost} crossed {crossed}",
+            f"{name:<28} {clients:3d} clients {rate:7.1f} tokens/s  first token {first:6.2f} s"
+            f"  lost {lost} crossed {crossed}",
             flush=True,
         )
 
@@ -206,9 +210,9 @@ def main() -> None:
     with server(OURS, "/health") as (client, _):
         table("surefoot serve", client, "smollm2", args)
     if args.peers:
-        from surefoot.models.weights import smollm2_folder
+        from surefoot.models.weights import smollm2_gguf, unpacked
 
-        folder = str(smollm2_folder())
+        folder = str(unpacked(smollm2_gguf()))
         binary = str(Path(sys.executable).parent / "transformers")
         for name, flags in (("transformers serve", []), ("... continuous batching", ["--continuous-batching"])):
             command = [binary, "serve", folder, "--device", "cpu", "--dtype", "bfloat16", *flags]
