@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import surefoot as sf
+from command import Place, sentence_of
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, NotAvailable
 from surefoot.memorisation.asking import works_task
@@ -176,3 +177,24 @@ def test_too_few_windows_for_so_many_works_are_said_to_be_too_few() -> None:
     summary = sf.probe("memorisation", reader(TASK, str, "verbatim"), TASK, nulls=20).summary
     assert not summary.significant
     assert any("no corrected p-value can reach 0.05" in text for text in summary.warnings())
+
+
+def test_the_command_line_takes_a_file_of_works_goes_on_and_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path, monkeypatch, capsys)
+    texts = {name: " ".join(f"{name} is here" for _ in range(6)) for name in "abc"}
+    place.lines(
+        "works.jsonl",
+        [{"id": n, "title": f"T {n}", "text": text, "licence": "x", "source": "y"} for n, text in texts.items()],
+    )
+    words = ("probe", "memorisation", "--model", "model", "--works", "works.jsonl?prefix=3&tokens=6", "--out", "run")
+    first = place.surefoot(*words)
+    assert first.code == 0, first.err
+    assert "Ways to ask" in first.out
+    assert (tmp_path / "run" / "report.html").is_file()
+    again = place.surefoot(*words)
+    assert (again.code, again.out) == (0, first.out)
+    assert place.surefoot("report", "run").code == 0
+    refused = place.surefoot(*words, "--task", "demo")
+    assert "--works works.jsonl?prefix=3&tokens=6 names the task already" in sentence_of(refused)
