@@ -93,6 +93,19 @@ def test_an_inclusive_budget_takes_the_prompts_tokens_off() -> None:
     assert {row["outcome"] for row in rows} == {"unparsed"}
 
 
+def test_answers_that_change_when_computed_again_are_counted() -> None:
+    calls: list[int] = []
+
+    def script(*_: object) -> str:
+        calls.append(1)
+        return f"answer {len(calls)}" if len(calls) > len(TASK.examples) * len(TASK.wordings) else "answer"
+
+    summary = sf.probe("memorisation", ScriptedModel(script), TASK, recheck=0.1).summary
+    assert summary.changed == summary.rechecked == 5
+    assert any("5 of 5 rechecked answers became another text" in text for text in summary.warnings())
+    assert sf.probe("memorisation", reader(TASK, str, "same"), TASK, recheck=0.1).summary.changed == 0
+
+
 def test_popularity_is_correlated_with_what_is_reproduced() -> None:
     """Work k is popular k and its first 3 k words are written."""
     works = [

@@ -16,6 +16,7 @@ from surefoot.metrics.overlap import Overlap, overlap
 from surefoot.probes.asking import Cell
 from surefoot.probes.memorisation_rows import Asked, asked, common_run
 from surefoot.probes.memorisation_summary import KindFinding, Level, MemorisationSummary, WorkFinding
+from surefoot.probes.phrasing_noise import rechecked_pairs
 from surefoot.runs.source import Rows
 from surefoot.stats.holm import holm
 from surefoot.stats.intervals import Floats
@@ -59,6 +60,7 @@ def summarise(
     found = [each for task in tasks for each in _answered(rows, task, model, probe)]
     works = {key: [one for one in found if _key(one) == key] for key in dict.fromkeys(map(_key, found))}
     best = [_work(cells, probe) for cells in works.values() if any(one.cell.wording.is_right for one in cells)]
+    again = rechecked_pairs(rows, tasks, model, ("text", "samples"))
     p_holm = holm([work.p for work in best])
     findings = [replace(work, p_holm=p) for work, p in zip(best, p_holm, strict=True)]
     return MemorisationSummary(
@@ -71,6 +73,8 @@ def summarise(
         thresholds=thresholds([[one for one in cells if one.cell.wording.is_right] for cells in works.values()]),
         differences=differences(findings, probe.seed),
         popularity=popularity(findings, tasks, probe.seed),
+        rechecked=len(again),
+        changed=sum(first != second for first, second in again),
         rows=rows.count,
         truncated=rows.select(("truncated",), pc.field("truncated")).num_rows,
         complete=complete,

@@ -114,6 +114,8 @@ class MemorisationSummary:
     thresholds: tuple[ThresholdFinding, ...]
     differences: tuple[GroupDifference, ...]
     popularity: tuple[Popularity, ...]
+    rechecked: int  # answers computed a second time in other company
+    changed: int  # those of them with another text or other samples
     rows: int
     truncated: int
     complete: bool

@@ -48,6 +48,11 @@ def warnings(summary: MemorisationSummary) -> tuple[str, ...]:
             f"{'shares' if len(unseen) == 1 else 'share'} more with the answers than unrelated text does "
             f'("{unseen[0].text}"): the topic of a prompt is enough for that, so look at the runs.'
         )
+    if summary.changed:
+        found.append(
+            f"{summary.changed} of {_count(summary.rechecked, 'rechecked answer')} became another text in another "
+            "batch; where one line decides, draw samples or compute in float32."
+        )
     empty = sum(kind.empty for kind in summary.kinds)
     if empty:
         found.append(f"{empty:,} answers are empty; they count as 0 words.")
