@@ -118,8 +118,8 @@ def test_texts_have_the_probabilities_of_the_contrasted_chain() -> None:
     )
     closed = MarkovModel(scores.softmax(-1))
     treated = treat("contrastive-decoding", expert, amateur=amateur, floor=0.2)
-    each = [Sampling(max_new_tokens=3, temperature=1.0, seed=seed) for seed in range(1500)]
-    found = [text.token_ids for text in treated.generate(["b"] * 1500, each)]
+    each = [Sampling(max_new_tokens=3, temperature=1.0, seed=seed) for seed in range(1000)]
+    found = [text.token_ids for text in treated.generate(["b"] * 1000, each)]
     assert shares(found, {text: closed.probability("b", text, 3) for text in closed.texts(3)}) > 1e-3
     for text in ("ab", "cc", "ba"):
         expected = closed.score([("a", text)])[0].logprobs
@@ -247,7 +247,7 @@ def search_by_hand(model: LocalModel, prompt: str, alpha: float, k: int, steps: 
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize(("alpha", "k"), [(0.6, 4), (0.2, 7), (0.9, 2)])
+@pytest.mark.parametrize(("alpha", "k"), [(0.6, 4), (0.2, 3)])
 def test_contrastive_search_is_its_formula_without_any_cache(model: LocalModel, alpha: float, k: int) -> None:
     found = treat("contrastive-search", model, alpha=alpha, top_k=k).generate(PROMPTS, SIX)
     assert [list(text.token_ids) for text in found] == [search_by_hand(model, p, alpha, k) for p in PROMPTS]

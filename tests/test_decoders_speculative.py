@@ -63,7 +63,7 @@ def test_drawn_texts_have_the_targets_distribution_and_proposals_are_kept_as_oft
         return offered(rows, model.logits([0, 1, 2]), sampling).double().softmax(-1)
 
     p, q = warped(target), warped(draft)
-    closed, count = MarkovModel(p), 3000
+    closed, count = MarkovModel(p), 2000
     treated: Any = treat("speculative", target, draft=draft, tokens=2)
     each = [replace(sampling, seed=seed) for seed in range(count)]
     found = [text.token_ids for text in treated.generate(["a"] * count, each)]
