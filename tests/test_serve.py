@@ -123,6 +123,19 @@ def test_an_echo_weighs_each_token_as_the_model_does(name: str, client: openai.O
         assert choice.text == text
 
 
+def test_an_echo_with_one_new_token_is_the_echo_and_what_the_model_writes_next(client: openai.OpenAI) -> None:
+    model: Any = plain_twin(tiny.causal(chat=True))
+    texts = ["Is it so? yes", "B"]
+    given: dict[str, Any] = {"model": "tiny", "prompt": texts, "echo": True, "logprobs": 1, "temperature": 0}
+    longer = client.completions.create(max_tokens=1, **given).choices
+    for text, new, old in zip(texts, longer, client.completions.create(max_tokens=0, **given).choices, strict=True):
+        assert new.logprobs.token_logprobs[:-1] == pytest.approx(old.logprobs.token_logprobs)
+        expected = written(model, text, max_new_tokens=1)
+        assert new.text == text + expected.text
+        assert new.logprobs.token_logprobs[-1] == pytest.approx(expected.logprobs[0], abs=1e-3)
+        assert new.logprobs.token_logprobs[-1] == max(new.logprobs.top_logprobs[-1].values())
+
+
 def test_treatments_are_chosen_by_name_or_field_within_what_is_offered(client: openai.OpenAI) -> None:
     content = [{"type": "text", "text": "Some are. ", "part": "context"}, {"type": "text", "text": "Is 3 odd?"}]
     prompt = Prompt((Part("context", "Some are. "), Part("input", "Is 3 odd?")))
@@ -224,7 +237,7 @@ def test_a_bad_request_is_refused_with_a_sentence(change: Any, status: int, part
         ({"prompt": [[999_999]]}, "beyond the 270"),
         ({"prompt": []}, "prompt"),
         ({"prompt": "x", "max_tokens": 0}, "at least one token"),
-        ({"prompt": "x", "echo": True}, "max_tokens=0"),
+        ({"prompt": "x", "echo": True, "max_tokens": 5}, "max_tokens 0 or 1"),
         ({"prompt": [5] * 400, "echo": True, "max_tokens": 0}, "the model reads 256"),
     ],
 )

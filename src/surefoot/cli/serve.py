@@ -19,7 +19,7 @@ def serve(
         list[str] | None,
         typer.Option(help="A treatment that a client may choose, as name:setting=value,...; repeatable."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What clients call the model; by default as it is given here.")] = None,
+    name: Annotated[str | None, typer.Option(help="What clients call the model; by default as here.")] = None,
     host: Annotated[str, typer.Option(help="Where to listen; beyond this machine only with API keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port.")] = 8000,
     keys: Annotated[
@@ -55,7 +55,8 @@ def serve(
         remember_prefixes(chat, prefix_mib)
         offers = [Offer(text.partition(":")[0], treated_by(text)) for text in offer or ()]
         always = [treated_by(text) for text in treat or ()]
-        models = Catalogue(name or (model if model.isidentifier() else chat.name), chat, plain_twin(chat), always, offers)
+        told = name or (model if model.isidentifier() else chat.name)
+        models = Catalogue(told, chat, plain_twin(chat), always, offers)
         models.all()
     typer.echo(f"Serving {', '.join(models.names())} at http://{host}:{port}/v1")
     listen(build_app(models, Engine(rows, queue), Limits(2**20, max_tokens, timeout), known), host, port, log_requests)

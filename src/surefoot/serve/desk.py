@@ -63,10 +63,12 @@ class Desk:
     async def complete(self, body: CompletionRequest, request: Request) -> Any:
         model = self.catalogue.find(body.model, body.treatments, "plain")
         prompts = [_as_prompt(prompt, model) for prompt in body.prompts()]
-        if body.echo and body.max_tokens == 0:
+        if body.echo and body.max_tokens < 2 and body.n == 1 and not body.stream:
             return await self._weighed(model, prompts, body, request)
         if body.echo:
-            raise BadInput("echo goes with max_tokens=0 here: the probabilities of a given text, and nothing new.")
+            raise BadInput(
+                "echo goes with max_tokens 0 or 1, n 1 and no stream here: the probabilities of a given text."
+            )
         if body.max_tokens == 0:
             raise BadInput("max_tokens is 0; ask for at least one token, or for the probabilities of a text with echo.")
         desk = self._write(model, prompts, body, self._tokens(body.max_tokens), body.logprobs or 0)
@@ -95,16 +97,19 @@ class Desk:
         if context is not None and longest > context:
             raise BadInput(f"A prompt has {longest} tokens and the model reads {context}; shorten it.")
         mail = Mail(len(prompts))
-        jobs = [Weighing(model, p.ids, mail.slot(k), body.logprobs or 0) for k, p in enumerate(prompts)]
+        sampling = body.sampling(1)[0] if body.max_tokens else None
+        jobs = [Weighing(model, p.ids, mail.slot(k), body.logprobs or 0, sampling) for k, p in enumerate(prompts)]
         texts = await self._gather(self._submit(mail, jobs), request)
         start, decode = head("text_completion", body.model), model.vocabulary.decode
         choices = []
         for index, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
             asked = body.logprobs is not None
             logprobs = completion_logprobs(text.tokens, decode, body.logprobs or 0) if asked else None
-            own = {"index": index, "text": prompt.text, "logprobs": logprobs, "finish_reason": "length"}
-            choices.append(own)
-        return {**start, "choices": choices, "usage": usage(sum(len(p.ids) for p in prompts), 0)}
+            new = decode([weighed.token for weighed in text.tokens[len(prompt.ids) :]])
+            own = {"index": index, "text": prompt.text + new, "logprobs": logprobs}
+            choices.append({**own, "finish_reason": text.finish_reason})
+        read = sum(len(prompt.ids) for prompt in prompts)
+        return {**start, "choices": choices, "usage": usage(read, len(prompts) * body.max_tokens)}
 
     def _tokens(self, wanted: int | None) -> int:
         if wanted is not None and wanted > self.limits.max_tokens:

@@ -10,13 +10,16 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surefoot.decoding.rows import Draft
 from surefoot.errors import NotAvailable, SurefootError
 from surefoot.models.base import LanguageModel
 from surefoot.serve.jobs import Job, Piece, Weighed, Weighing, top_of
 from surefoot.text.prompt import Part, TokenPrompt
+
+if TYPE_CHECKING:
+    import torch
 
 ADMITTED = 4  # prompts that are read between two tokens of those that write
 WEIGHED = 1024  # tokens whose distributions are held at a time
@@ -176,23 +179,29 @@ def weigh(jobs: Sequence[Weighing]) -> None:
         while pending and (not part or held + len(pending[0].ids) <= WEIGHED):
             held += len(pending[0].ids)
             part.append(pending.pop(0))
-        long = [job for job in part if len(job.ids) > 1]
-        prompts = [TokenPrompt((Part("input", ""),), tuple(job.ids[:1])) for job in long]
-        found = part[0].model.forced(prompts, [[list(job.ids[1:])] for job in long]) if long else []
-        logits = {id(job): forced.logits[0] for job, forced in zip(long, found, strict=True)}
-        for job in part:
-            job.tell(Piece(tokens=_weighed(job, logits.get(id(job))), finish_reason="stop", prompt_tokens=len(job.ids)))
+        prompts = [TokenPrompt((Part("input", ""),), tuple(job.ids[:1])) for job in part]
+        found = part[0].model.forced(prompts, [[[*job.ids[1:], job.ids[0]]] for job in part])
+        for job, forced in zip(part, found, strict=True):
+            job.tell(weighed(job, forced.logits[0]))
 
 
-def _weighed(job: Weighing, logits: Any) -> tuple[Weighed, ...]:
-    from surefoot.decoding.forced import chain
+def weighed(job: Weighing, logits: torch.Tensor) -> Piece:
+    """What was asked, from logits (tokens, vocabulary) behind each token; the last row is of what comes next."""
+    from surefoot.decoding.picking import draws, offered, pick
 
-    first = Weighed(job.ids[0], float("nan"))
-    if logits is None:
-        return (first,)
-    values = chain(logits, job.ids[1:])
-    tops = [top_of(row, job.top) for row in logits]
-    return (first, *(Weighed(*each) for each in zip(job.ids[1:], values, tops, strict=True)))
+    tokens, ends = list(job.ids[1:]), job.model.vocabulary.ends
+    if job.sampling is not None:
+        row, last = Draft(0, job.ids), logits[-1:].float()
+        uniforms = [draws(job.sampling.seed, row).random()] if job.sampling.temperature else []
+        tokens += pick(offered([row], last, job.sampling), uniforms).tolist()
+    found = [Weighed(job.ids[0], float("nan"))]
+    for token, behind in zip(tokens, logits, strict=False):
+        logp = behind.float().log_softmax(-1)
+        values, best = logp.topk(job.top)
+        top = tuple(zip(best.tolist(), values.tolist(), strict=True))
+        found.append(Weighed(token, float(logp[token]), top))
+    ended = job.sampling is not None and tokens[-1] in ends
+    return Piece(tokens=tuple(found), finish_reason="stop" if ended else "length", prompt_tokens=len(job.ids))
 
 
 def write_whole(job: Job) -> None:

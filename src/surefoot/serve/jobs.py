@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from surefoot.decoding.rows import Draft
@@ -80,13 +80,17 @@ class Job:
 
 @dataclass
 class Weighing:
-    """The probabilities of given token ids, each behind those before it; the first has none."""
+    """The probabilities of given token ids, each behind those before it; the first has none.
+
+    With `sampling` the token that comes next is picked too, and is the last of the answer.
+    """
 
     model: LanguageModel
     ids: Sequence[int]
     tell: Tell
     top: int = 0
-    cancelled: bool = field(default=False)
+    sampling: Sampling | None = None
+    cancelled: bool = False
 
 
 def _safe(text: str, stops: Sequence[str]) -> int:
