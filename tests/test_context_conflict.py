@@ -400,11 +400,11 @@ def test_the_probe_has_a_suite_of_its_own() -> None:
 
 
 def test_smollm2_knows_facts_and_passages_turn_some_of_its_answers(smollm2: Any) -> None:
-    chosen = [fact for fact in real_facts() if fact.kind in ("capital", "symbol")][:20]
-    tasks = conflict_tasks(chosen)
+    names = ("opposite/big", "opposite/up", "opposite/open", "capital/japan", "capital/england", "capital/sweden")
+    tasks = conflict_tasks([fact for fact in real_facts() if fact.id in names])
     summary = ContextConflict("generate", recheck=0).measure(smollm2, tasks).summary
-    assert summary.selection.known >= 8
+    assert summary.selection.known >= 4
     swapped, original, _ = rates(summary, "conflict")
-    assert 0.1 < swapped < 0.95
-    assert original > 0.02
+    assert 0.1 < swapped < 0.9
+    assert original > 0.1
     assert rates(summary, "agree")[0] > 0.8
