@@ -76,10 +76,9 @@ def test_the_readme_example_runs_as_printed_on_the_real_model(
     smollm2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (block,) = (block for block in blocks_of("README.md") if block.needs_model)
-    code = block.body.replace("limit=20", "limit=4").replace(
-        'model, task="demo/reviews")', 'model, task="demo/reviews", steps=2)'
-    )
-    assert (code.count("limit=4)"), code.count("steps=2)")) == (2, 1)
+    code = block.body.replace("limit=20", "limit=4").replace("steps=40", "steps=2")
+    code = re.sub(r"tasks = \[.*\]", 'tasks = ["demo/reviews"]', code)
+    assert (code.count("limit=4,"), code.count("steps=2)"), code.count('["demo/reviews"]')) == (2, 1, 1)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("surefoot.models.load.load", lambda spec: {"smollm2": smollm2}[spec])
     exec(compile(code, "README.md", "exec"), {})
