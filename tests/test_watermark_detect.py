@@ -314,3 +314,27 @@ def test_a_detector_refuses_another_tokenizer() -> None:
         Detector(new_key(word_tokens()), word_tokens(20))
     bare = Key(Scheme(270), b"0123456789abcdef")
     assert Detector(bare, word_tokens()).text("w1 w2").scored == 1
+
+
+# What an onlooker learns
+
+
+@pytest.mark.parametrize(("hash", "width", "learns"), [("keyed", 1, True), ("min", 4, False), ("keyed", 3, False)])
+def test_counting_successors_gives_width_one_lists_away_and_hardly_those_of_wider_contexts(
+    hash: str, width: int, learns: bool
+) -> None:
+    """20,000 marked tokens over 40 words; an onlooker calls frequent successors green and is right or not."""
+    lists, rng = key_of(hash, width, gamma=0.5, vocabulary=40).lists(), np.random.default_rng(6)
+    ids = rng.integers(0, 40, width).tolist()
+    counts = np.zeros((40, 40))
+    for _ in range(20_000):
+        mask = lists.mask(ids[-width:])
+        assert mask is not None
+        weights = np.where(mask, math.e**2, 1.0).cumsum()
+        token = int(np.searchsorted(weights, rng.random() * weights[-1]))
+        counts[ids[-1], token] += 1
+        ids.append(token)
+    called = counts > np.median(counts, axis=1, keepdims=True)
+    contexts = rng.integers(0, 40, (400, width))
+    right = np.mean([(called[context[-1]] == lists.mask(context.tolist())).mean() for context in contexts])
+    assert (right > 0.9) if learns else (0.45 < right < 0.7)
