@@ -184,12 +184,12 @@ def attacks(args: argparse.Namespace) -> None:
         "substitute": Substitute,
         "homoglyphs": Homoglyphs,
         "homoglyphs, normalised": Homoglyphs,
-        "paste": lambda share: Paste(share, host, 3),
+        "paste": partial(Paste, host=host, pieces=3),
     }
     plain, chat = (sf.load("smollm2", format=kind) for kind in ("plain", "chat"))
     models: dict[str, Any] = {
-        "spans by the model": lambda share: Spans(share, plain),
-        "paraphrase": lambda share: Paraphrase(share, chat),
+        "spans by the model": partial(Spans, model=plain),
+        "paraphrase": partial(Paraphrase, model=chat),
     }
     print("| setting | attack | budget | z | green | found |\n|---|---|---|---|---|---|")
     for setting in ((0.25, 2.0), (0.25, 4.0)):
@@ -222,9 +222,12 @@ def detection_speed(args: argparse.Namespace) -> None:
     config = WatermarkingConfig(0.25, 2.0, 15485863, "lefthash", 1)
     peer = WatermarkDetector(LlamaConfig(vocab_size=tokens.vocabulary, bos_token_id=0), "cpu", config)
     left = Detector(key_of(0.25, 2.0, "left"), repeats="each")
-    sides: dict[str, Any] = {
-        "transformers": lambda: peer(torch.from_numpy(rows), return_dict=True).num_green_tokens.tolist()
-    }
+
+    def theirs() -> list[int]:
+        found = peer(torch.from_numpy(rows), return_dict=True)
+        return [int(count) for count in found.num_green_tokens]
+
+    sides: dict[str, Any] = {"transformers": theirs}
     sides["surefoot left, first time"] = partial(_greens, left, rows)
     sides["surefoot left, lists known"] = sides["surefoot left, first time"]
     for hash in ("keyed", "min", "anchored"):
