@@ -220,7 +220,7 @@ def detection_speed(args: argparse.Namespace) -> None:
     ids = np.concatenate([tokens.ids(text) for text in texts])
     rows = ids[: 200 * (len(ids) // 200)].reshape(-1, 200)
     config = WatermarkingConfig(0.25, 2.0, 15485863, "lefthash", 1)
-    peer = WatermarkDetector(LlamaConfig(vocab_size=tokens.vocabulary, bos_token_id=0), "cpu", config)
+    peer: Any = WatermarkDetector(LlamaConfig(vocab_size=tokens.vocabulary or 0, bos_token_id=0), "cpu", config)
     left = Detector(key_of(0.25, 2.0, "left"), repeats="each")
 
     def theirs() -> list[int]:

@@ -290,6 +290,8 @@ def test_invalid_utf8_is_refused_with_its_place_or_replaced_and_counted(size: in
     data = "w1 é w2 ".encode() + b"\xff\xfe w3 \xe2\x82"
     with pytest.raises(BadInput, match="not valid UTF-8 at byte 9; convert it"):
         detect_file(io.BytesIO(data), detector, size=size)
+    with pytest.raises(BadInput, match="at byte 5; convert it"):
+        detect_file(io.BytesIO("abcé".encode() + b"\xff"), detector, size=size)
     found = detect_file(io.BytesIO(data), detector, replace=True, size=size)
     assert found.replaced == 4
     assert found.count == detector.text(data.decode(errors="replace"))
