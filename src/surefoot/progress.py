@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from surefoot.errors import BadInput
 
 if TYPE_CHECKING:
+    from surefoot.endpoints.budget import Meter
     from surefoot.models.base import LanguageModel
     from surefoot.probes.filling import Filling, Step
     from surefoot.tasks.task import Task
@@ -51,6 +52,11 @@ class Progress:
             self.say(f"{finding.level}: {finding.sentence}")
         total = planned(tasks, filling)
         stored = _stored(folder)
+        meter = _meter(model)
+        if meter is not None and found.requests is not None:
+            share = 1 - stored / total
+            cost = f"about {found.requests * share:,.0f} requests and {found.asked * share:,.0f} tokens to ask"
+            self.say(f"{cost}; the budget is {meter.budget}, and finding out what is offered took {meter}")
         if stored:
             self.say(f"{stored} of {total} rows are there already")
         clock = _Clock(total - stored, found.minutes and found.minutes * 60 * (1 - stored / total))
@@ -58,7 +64,8 @@ class Progress:
 
         def watch(step: Step) -> None:
             clock.note(step.cells, step.computed)
-            self._update(stored + step.cells, total, clock, f"{step.task}: {step.wording}")
+            spent = "" if meter is None else f"{meter}, "
+            self._update(stored + step.cells, total, clock, f"{spent}{step.task}: {step.wording}")
 
         return watch
 
@@ -139,6 +146,14 @@ class _Remaining:
                 return Text(clock.remaining())
 
         return Left()
+
+
+def _meter(model: LanguageModel) -> Meter | None:
+    """What counts requests and tokens, where the model is behind an endpoint."""
+    from surefoot.probes.pricing import endpoint_of
+
+    behind = endpoint_of(model)
+    return behind and behind.model.client.meter
 
 
 def _stored(folder: str) -> int:

@@ -18,9 +18,11 @@ from surefoot.cli.options import (
     Seed,
     Shots,
     TaskOption,
+    Tokenizer,
     Treat,
     Truncate,
     Wordings,
+    endpoint_from,
     model_from,
     tasks_from,
 )
@@ -58,6 +60,7 @@ def show(
     scorer: Answering = "sum",
     format: Format = "auto",
     truncate: Truncate = "error",
+    tokenizer: Tokenizer = None,
     treat: Treat = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +69,7 @@ def show(
     from surefoot.probes.preflight import preflight
 
     tasks = tasks_from(task, limit, shots, seed, wordings, columns, None)
-    loaded = model_from(model, treat, format=format, truncate=truncate)
+    loaded = model_from(model, treat, format=format, truncate=truncate, endpoint=endpoint_from(tokenizer))
     shown = _chosen(first_prompts(loaded, tasks), wording)
     if wording is not None and not shown:
         for one in tasks:
@@ -96,6 +99,9 @@ def _chosen(prompts: Sequence[FirstPrompt], wording: str | None) -> list[FirstPr
 def _say_preflight(found: Any) -> None:
     for finding in found.findings:
         typer.echo(f"{finding.level}: {finding.sentence}")
+    if found.requests is not None:
+        typer.echo(f"{found.cells} cells, about {found.requests:,} requests and {found.asked:,} tokens")
+        return
     typer.echo(f"{found.cells} cells, about {found.asked:,} tokens asked and {found.computed:,} to compute")
     if found.minutes is not None:
         typer.echo(f"about {found.minutes:.1f} minutes at {found.tokens_per_second:,.0f} tokens/s")

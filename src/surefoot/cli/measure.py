@@ -26,10 +26,13 @@ from surefoot.cli.options import (
     Remote,
     Seed,
     Shots,
+    Spend,
+    Tokenizer,
     Treat,
     Truncate,
     Wordings,
     Works,
+    endpoint_from,
     model_from,
     task_from,
     tasks_from,
@@ -59,6 +62,8 @@ def probe(
     device: Device = "auto",
     truncate: Truncate = "error",
     trust_remote_code: Remote = False,
+    tokenizer: Tokenizer = None,
+    budget: Spend = None,
     treat: Treat = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the probe's own, as name=value; repeatable.")
@@ -81,6 +86,7 @@ def probe(
             device=device,
             truncate=truncate,
             trust_remote_code=trust_remote_code,
+            endpoint=endpoint_from(tokenizer, budget),
         )
         instrument.check(loaded, tasks)
         call: dict[str, Any] = {"task": task, "limit": limit, "shots": shots, "seed": seed, "map": columns}
@@ -93,6 +99,7 @@ def probe(
             "treat": treat,
             "model": model,
         }
+        call |= {"tokenizer": tokenizer} if tokenizer else {}
         call |= {"dtype": dtype, "device": device, "truncate": truncate, "recheck": recheck, "set": setting}
         folder = out or _default_folder(instrument.settings(loaded, tasks, call))
         reading = instrument.measure(

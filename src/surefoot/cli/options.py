@@ -10,7 +10,16 @@ import typer
 
 from surefoot.errors import BadInput
 
-Model = Annotated[str, typer.Option(help="smollm2, a folder, a .gguf file, or hf:org/name.")]
+Model = Annotated[
+    str, typer.Option(help="smollm2, a folder, a .gguf file, hf:org/name, or an endpoint: http://host:8000/v1#name.")
+]
+Tokenizer = Annotated[
+    str | None,
+    typer.Option(help="Of an endpoint's model: renders prompts here and scores exactly. smollm2, a folder or hf:."),
+]
+Spend = Annotated[
+    str | None, typer.Option("--budget", help="The most to spend at an endpoint now: requests=5000,tokens=2e6.")
+]
 TaskOption = Annotated[
     str, typer.Option(help="A suite, suite/task, folder, .jsonl, bigbench:, mmlu:, conflict:, hub: or released:.")
 ]
@@ -35,7 +44,9 @@ Klasses = Annotated[str | None, typer.Option("--classes", help="Classes of wordi
 HeldOut = Annotated[
     bool, typer.Option("--held-out", help="Only the wordings that training leaves out, and the controls.")
 ]
-Answering = Annotated[str, typer.Option("--scorer", help="How an answer is got: sum, mean, end, paper or generate.")]
+Answering = Annotated[
+    str, typer.Option("--scorer", help="How an answer is got: sum, mean, end, paper, letter, samples or generate.")
+]
 Format = Annotated[str, typer.Option(help="Prompt format: auto, chat, chat-prefill or plain.")]
 Dtype = Annotated[str, typer.Option(help="auto, bfloat16, float16 or float32.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
@@ -75,6 +86,15 @@ def model_from(spec: str, treatments: list[str] | None, **options: Any) -> Any:
     for text in treatments or ():
         model = treated_by(text)(model)
     return model
+
+
+def endpoint_from(tokenizer: str | None, budget: str | None = None) -> Any:
+    """How an endpoint is asked; None where nothing is said of it."""
+    from surefoot.endpoints import Budget, EndpointSettings
+
+    if tokenizer is None and budget is None:
+        return None
+    return EndpointSettings(tokenizer=tokenizer, budget=None if budget is None else Budget.read(budget))
 
 
 def treated_by(text: str) -> Callable[[Any], Any]:

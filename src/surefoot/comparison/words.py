@@ -10,7 +10,7 @@ from surefoot.report.numbers import count, ends, p_value, percent, points, signe
 from surefoot.stats.intervals import wilson
 from surefoot.stats.power import POWER
 
-WATCHED = ("scorer", "seed", "shots", "options.truncate", "model.format", "model.dtype")
+WATCHED = ("scorer", "seed", "shots", "options.truncate", "options.asked with", "model.format", "model.dtype")
 
 
 def sentences(overall: Change, tasks: Sequence[Change], noise: Noise) -> tuple[str, ...]:

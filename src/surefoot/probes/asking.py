@@ -8,13 +8,15 @@ from typing import Any, Literal, NamedTuple, get_args
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, nearest
 from surefoot.metrics import metric
-from surefoot.models.base import SCORERS, Choice, Generation, LanguageModel, Scorer
+from surefoot.models.base import SCORERS, Choice, Generation, LanguageModel
+from surefoot.probes.letters import choose_by_samples, choose_letters
 from surefoot.tasks.task import Example, Query, Task
 from surefoot.text.answers import parse_answer
 from surefoot.text.instruction import Instruction
 
-Answering = Literal["sum", "mean", "end", "paper", "generate"]
-"""How an answer is got: options ranked by a scorer of `surefoot.models.base.SCORERS`, or text written and parsed."""
+Answering = Literal["sum", "mean", "end", "paper", "letter", "samples", "generate"]
+"""How an answer is got: options ranked by a scorer of `surefoot.models.base.SCORERS`; by `letter`, for models that show
+no more than their next token; by `samples`, for models that only write; or text written and parsed."""
 ANSWERING: tuple[str, ...] = get_args(Answering)
 
 
@@ -37,7 +39,9 @@ def check_answering(answering: str) -> None:
 
 def needs(task: Task, answering: str) -> str:
     """The capability that the task asks of a model."""
-    return "logprobs" if task.kind != "generation" and answering in SCORERS else "generate"
+    if task.kind == "generation":
+        return "generate"
+    return "logprobs" if answering in SCORERS else "top_logprobs" if answering == "letter" else "generate"
 
 
 def ask(
@@ -45,12 +49,12 @@ def ask(
 ) -> list[dict[str, Any]]:
     """A row for each cell, in their order."""
     rows: dict[int, dict[str, Any]] = {}
-    for route in ("logprobs", "generate"):
-        places = [i for i, cell in enumerate(cells) if needs(cell.task, answering) == route]
+    for chosen in (True, False):
+        places = [i for i, cell in enumerate(cells) if _is_chosen(cell.task, answering) == chosen]
         if not places:
             continue
         part = [cells[i] for i in places]
-        answers = _choose(model, part, answering) if route == "logprobs" else _write(model, part)  # type: ignore[arg-type]
+        answers = _choose(model, part, answering) if chosen else _write(model, part)
         for i, cell, answer in zip(places, part, answers, strict=True):
             rows[i] = {**_names(model, cell, recheck), **answer}
     return [rows[i] for i in range(len(cells))]
@@ -68,9 +72,20 @@ def _names(model: LanguageModel, cell: Cell, recheck: bool) -> dict[str, Any]:
     }
 
 
-def _choose(model: LanguageModel, cells: Sequence[Cell], scorer: Scorer) -> list[dict[str, Any]]:
+def _is_chosen(task: Task, answering: str) -> bool:
+    """Whether the answer is one of the options, ranked; else it is a text."""
+    return task.kind != "generation" and answering != "generate"
+
+
+def _choose(model: LanguageModel, cells: Sequence[Cell], answering: Answering) -> list[dict[str, Any]]:
     queries = [cell.query for cell in cells]
-    choices = model.choose([q.prompt for q in queries], [q.labels for q in queries], scorer)
+    prompts, labels = [q.prompt for q in queries], [q.labels for q in queries]
+    if answering == "letter":
+        choices = choose_letters(model, prompts, labels)
+    elif answering == "samples":
+        choices = choose_by_samples(model, prompts, labels, [cell.task.max_new_tokens for cell in cells])
+    else:
+        choices = model.choose(prompts, labels, answering)  # type: ignore[arg-type]
     return [chosen_row(query, choice) for query, choice in zip(queries, choices, strict=True)]
 
 

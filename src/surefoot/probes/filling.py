@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from surefoot.models.base import LanguageModel
+from surefoot.models.repetition import repeated
 from surefoot.probes.asking import Answering, Cell, ask
 from surefoot.tasks.task import Task
 
@@ -81,7 +82,8 @@ def fill(
     before = model.tokens.computed
     cells = 0
     for batch, recheck in _batches(model, tasks, sink, filling):
-        rows = ask(model, batch, filling.answering, recheck=recheck)
+        with repeated(int(recheck)):
+            rows = ask(model, batch, filling.answering, recheck=recheck)
         if extend:
             rows = extend(model, batch, rows)
         sink.append(rows)

@@ -226,6 +226,7 @@ class MatrixProbe(ABC):
         from surefoot.runs.source import Rows
 
         with Run.open(out, settings) as run:
+            model.keep_answers(out)
             prompts = first_prompts(model, tasks)
             run.write_json("prompts.json", prompts_to_json(prompts))
             self._fill(model, tasks, run, lambda: Rows(out), watch)

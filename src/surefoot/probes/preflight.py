@@ -12,6 +12,7 @@ from surefoot.models.local import LocalModel
 from surefoot.models.prefix import plan
 from surefoot.probes.asking import Answering, Cell, needs
 from surefoot.probes.fitting import Ground, ground_of, overlong
+from surefoot.probes.pricing import endpoint_of, price_of
 from surefoot.tasks.task import Task
 from surefoot.text.prompt import Prompt
 
@@ -27,13 +28,17 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Preflight:
-    """`asked` counts every request on its own; `computed` counts shared prefixes once (both are estimates)."""
+    """`asked` counts every request on its own; `computed` counts shared prefixes once (both are estimates).
+
+    `requests` are those to an endpoint.
+    """
 
     cells: int
     asked: int
     computed: int
     findings: tuple[Finding, ...]
     tokens_per_second: float | None = None
+    requests: int | None = None
 
     @property
     def minutes(self) -> float | None:
@@ -50,7 +55,7 @@ def preflight(
     cells = sum(len(task.examples) * len(task.wordings) for task in tasks)
     ground = ground_of(model)
     if ground is None:
-        return Preflight(cells, 0, 0, ())
+        return _preflight_behind(model, tasks, answering, cells)
     asked = computed = 0
     findings: dict[Finding, None] = dict.fromkeys(_format_findings(ground.model))
     for task in tasks:
@@ -64,6 +69,15 @@ def preflight(
         findings |= dict.fromkeys(_task_findings(ground, task, answering))
     rate = _speed(ground.model) if measure else None
     return Preflight(cells, asked, computed, tuple(findings), rate)
+
+
+def _preflight_behind(model: LanguageModel, tasks: Sequence[Task], answering: Answering, cells: int) -> Preflight:
+    """For a model whose weights are elsewhere, all that can be told is what is asked of it."""
+    behind = endpoint_of(model)
+    if behind is None or any(need not in behind.model.can for need in {needs(task, answering) for task in tasks}):
+        return Preflight(cells, 0, 0, ())
+    price = price_of(behind, tasks, answering)
+    return Preflight(cells, price.tokens, price.tokens, (), requests=price.requests)
 
 
 class _Estimate(NamedTuple):

@@ -86,6 +86,9 @@ class Wrapped(LanguageModel):
     def hidden_states(self, prompts: Sequence[Prompt | str], layer: int = -2, position: int = -1) -> np.ndarray:
         return self.inner.hidden_states([self._changed(prompt) for prompt in prompts], layer, position)
 
+    def keep_answers(self, folder: str) -> None:
+        self.inner.keep_answers(folder)
+
     def render(self, prompt: Prompt | str) -> str:
         return self.inner.render(self._changed(prompt))
 
