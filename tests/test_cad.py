@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -172,7 +171,7 @@ def test_a_floor_leaves_only_what_is_plausible_given_the_context() -> None:
     prompt = PROMPTS[0]
     p = logits(model, prompt, []).softmax(-1)
     scores = treat("cad", model, alpha=5.0, floor=0.5).forced([prompt], [[[token] for token in range(270)]])[0].logits
-    kept = {token for token, own in enumerate(scores) if math.isfinite(float(own[0, token]))}
+    kept = {token for token, own in enumerate(scores) if float(own[0, token]) > -500}
     assert kept == {token for token in range(270) if p[token] >= 0.5 * p.max()}
 
 

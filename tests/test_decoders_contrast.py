@@ -53,9 +53,10 @@ def by_hand(score: Score, prompt: str, steps: int = 6) -> list[int]:
     return written
 
 
-def implausible(logits: torch.Tensor, floor: float) -> torch.Tensor:
+def ruled(scores: torch.Tensor, logits: torch.Tensor, floor: float) -> torch.Tensor:
+    """Tokens below the floor 1000 nats below their own log-probability, the others as contrasted."""
     p = logits.softmax(-1)
-    return p < floor * p.max()
+    return torch.where(p < floor * p.max(), p.log() - 1000, scores.log_softmax(-1))
 
 
 def check_written_and_scored(treated: Any, score: Score) -> None:
@@ -68,6 +69,18 @@ def check_written_and_scored(treated: Any, score: Score) -> None:
             expected = score(prompt, list(text.token_ids[:k])).log_softmax(-1)
             assert text.logprobs[k] == pytest.approx(float(expected[token]), abs=2e-3)
             assert torch.allclose(forced.logits[0][k].double().log_softmax(-1), expected, atol=2e-3)
+
+
+def test_options_below_the_floor_are_still_ranked() -> None:
+    """With a floor that leaves the best token alone, single tokens are in the order of the plain probabilities."""
+    model = tiny.causal(DEEP)
+    treated = treat("dola", model, layers="1", floor=0.999)
+    (choice,) = treated.choose(PROMPTS[:1], [["yes", "no", "nobody"]])
+    assert choice.index is not None
+    every = [[token] for token in range(270)]
+    plain, ruled_out = (m.forced(PROMPTS[:1], [every])[0].logits for m in (model, treated))
+    order = [sorted(range(270), key=lambda t, own=own: float(own[t][0, t])) for own in (plain, ruled_out)]
+    assert order[0] == order[1]
 
 
 # Contrastive decoding
@@ -92,7 +105,7 @@ def test_contrastive_decoding_is_its_formula(settings: dict[str, Any]) -> None:
             made = e.log_softmax(-1) - (a / settings.get("temperature", 1.0)).log_softmax(-1)
         else:
             made = (1 + settings["beta"]) * e - settings["beta"] * a / settings.get("temperature", 1.0)
-        return made.masked_fill(implausible(e, settings["floor"]), -torch.inf)
+        return ruled(made, e, settings["floor"])
 
     treated = treat("contrastive-decoding", expert, amateur=amateur, **settings)
     check_written_and_scored(treated, score)
@@ -160,7 +173,7 @@ def layer_scores(model: LocalModel, layers: list[int], floor: float, normed: boo
             mean = ((early.exp() + last.exp()) / 2).log()
             found.append((float(entropy(mean) - (entropy(early) + entropy(last)) / 2), early))
         early = max(found, key=lambda pair: pair[0])[1]
-        return (last - early).masked_fill(implausible(logits, floor), -torch.inf)
+        return ruled(last - early, logits, floor)
 
     return score
 

@@ -286,7 +286,8 @@ def test_a_blend_is_the_product_of_its_branches_to_the_power_of_their_weights() 
 def test_plausibility_rules_out_what_is_far_below_the_best() -> None:
     logits = torch.log(torch.tensor([[0.5, 0.3, 0.15, 0.05]]))
     kept = plausible(torch.zeros(1, 4), logits, 0.2)
-    assert kept.tolist() == [[0, 0, 0, -torch.inf]]
+    assert torch.allclose(kept.softmax(-1), torch.tensor([[1 / 3, 1 / 3, 1 / 3, 0]]), atol=1e-6)
+    assert float(kept[0, 3]) == pytest.approx(float(logits[0, 3]) - 1000)
     assert plausible(torch.zeros(1, 4), logits, 0.0).tolist() == [[0.0] * 4]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -171,12 +172,17 @@ def weighted_sum(logits: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return total
 
 
+RULED_OUT = 1000.0  # nats below what is left: never drawn, and still in order where nothing else is to be chosen from
+
+
 def plausible(scores: torch.Tensor, logits: torch.Tensor, floor: float) -> torch.Tensor:
     """The scores with those tokens ruled out that have less than `floor` of the best token's probability in `logits`.
 
-    Source: Li et al. 2023 (arXiv:2210.15097), adaptive plausibility; floor 0 rules nothing out.
+    Ruled out are tokens `RULED_OUT` below their log-probability in `logits`, so that options of which every one has
+    such a token can be ranked all the same, by `logits`. Floor 0 rules nothing out.
+    Source: Li et al. 2023 (arXiv:2210.15097), adaptive plausibility; a finite value: the released code of DoLa.
     """
     if not floor:
         return scores
-    least = logits.amax(-1, keepdim=True) + torch.log(torch.tensor(floor, device=logits.device))
-    return scores.masked_fill(logits < least, -torch.inf)
+    least = logits.amax(-1, keepdim=True) + math.log(floor)
+    return torch.where(logits < least, logits.log_softmax(-1) - RULED_OUT, scores.log_softmax(-1))
