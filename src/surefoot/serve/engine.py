@@ -16,6 +16,7 @@ from surefoot.decoding.rows import Draft
 from surefoot.errors import NotAvailable, SurefootError
 from surefoot.models.base import LanguageModel
 from surefoot.serve.jobs import Job, Piece, Weighed, Weighing, top_of
+from surefoot.serve.memory import Trimmer
 from surefoot.text.prompt import Part, TokenPrompt
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Engine:
         self.groups: dict[int, Group] = {}
         self.changed = threading.Condition()
         self.stopping = False
+        self.trimmer = Trimmer()
         self.thread = threading.Thread(target=self._run, name="surefoot-engine", daemon=True)
 
     def start(self) -> None:
@@ -163,6 +165,7 @@ class Engine:
                     job.tell(piece)
             group.batch.advance()
             going = {id(line.draft) for line in group.batch.lines}
+            self.trimmer.note(len(group.jobs) - len(going))
             group.jobs = [job for job in group.jobs if id(job.draft) in going]
         except Exception as error:  # a batch that fails must not take the server with it
             for job in group.jobs:
