@@ -159,3 +159,26 @@ def test_the_real_models_text_is_found_from_the_text_alone_and_under_its_key_onl
     assert abs(other.z) < 4
     mean = np.mean(written.plain_logprobs), np.mean(written.logprobs)
     assert mean[0] < mean[1]
+
+
+def test_beams_see_the_biased_scores() -> None:
+    """Under beam search too: with the hard rule everything is green, with a soft one more is than without."""
+    hard = key_of(gamma=0.5, delta=math.inf)
+    searched = treat("beam-search", treat("watermark", tiny.causal(), key=hard), beams=3)
+    for written in searched.generate(PROMPTS, Sampling(20)):
+        if len(written.token_ids) > 1:
+            assert Detector(hard, repeats="each").ids(written.token_ids).share == 1
+    soft = key_of(gamma=0.5, delta=2.0)
+    shares = [
+        np.mean([soft.lists().verdicts(w.token_ids).green.mean() for w in model.generate(PROMPTS, Sampling(20))])
+        for model in (
+            treat("beam-search", tiny.causal(), beams=3),
+            treat("beam-search", treat("watermark", tiny.causal(), key=soft), beams=3),
+        )
+    ]
+    assert shares[1] > shares[0] + 0.1
+
+
+def test_a_watermark_above_a_search_is_refused() -> None:
+    with pytest.raises(NotAvailable, match="apply beam-search last"):
+        treat("watermark", treat("beam-search", tiny.causal()), key=key_of())

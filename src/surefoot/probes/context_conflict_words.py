@@ -31,8 +31,10 @@ def sentence(summary: ContextConflictSummary) -> str:
             f"and the model's own in {ends(conflict.wrong)} of cases"
         )
     elif summary.selection.facts:
-        known, facts = summary.selection.known, summary.selection.facts
-        parts.append(f"The model knows {known:,} of {facts:,} facts, and none was put behind a passage")
+        selection = summary.selection
+        parts.append(
+            f"The model knows {selection.known:,} of {selection.facts:,} facts, and none was put behind a passage"
+        )
     if agree is not None:
         parts.append(f"with a passage that agrees {ends(agree.right)} are right")
     endings = summary.condition(ENDINGS)
