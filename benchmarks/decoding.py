@@ -38,7 +38,7 @@ ASKERS = (
 PASSAGE = (
     "The museum was founded in {year} in the old harbour of {place}. Its first hall shows ships, maps and instruments; "
     "the second one, opened {later} years afterwards, has letters of sailors and a model of the town. Entrance is free "
-    "on the first day of each month, and children pay nothing at any time. A tower beside it may be climbed in summer.\n\n"
+    "on the first day of each month, and children pay nothing at any time. A tower may be climbed in summer.\n\n"
 )
 
 

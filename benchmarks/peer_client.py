@@ -85,13 +85,9 @@ def main() -> None:
         own = harness.run(load_harness(weights, args.dtype, 16), 16)
         print(f"lm-eval in process         {accuracy(grid, own.scores)}  {own.seconds:.1f} s")
         served, seconds = through_server(url, "smollm2", weights, harness, chat=False)
-        print(
-            f"through the server         {accuracy(grid, served)}  {seconds:.1f} s  {compare(own.scores, served)}"
-        )
+        print(f"through the server         {accuracy(grid, served)}  {seconds:.1f} s  {compare(own.scores, served)}")
         treated, seconds = through_server(url, TREATED, weights, harness, chat=False)
-        print(
-            f"through it, treated        {accuracy(grid, treated)}  {seconds:.1f} s  {compare(own.scores, treated)}"
-        )
+        print(f"through it, treated        {accuracy(grid, treated)}  {seconds:.1f} s  {compare(own.scores, treated)}")
         prompts = [query.prompt.text for query in grid.queries()[0][:6]]
         expected = load("smollm2", dtype=args.dtype).generate(prompts, Sampling(max_new_tokens=16))
         got = texts(url, prompts, 16)
