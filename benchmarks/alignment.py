@@ -48,6 +48,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--observed", type=int, default=0, help="texts of each task that are references, and are asked too; 0: all"
     )
+    parser.add_argument("--across", action="store_true", help="other texts and untaught items; see `across`")
     parser.add_argument("--items", type=int, default=20, help="test items of each task")
     parser.add_argument("--controls", type=int, default=2, help="wordings of each control class")
     parser.add_argument("--no-base", action="store_true", help="measure the treated models alone")
@@ -70,6 +71,17 @@ def in_order(groups: Sequence[Sequence[Instruction]]) -> list[str]:
 
 def of_class(task: Task, klass: str) -> list[Instruction]:
     return [wording for wording in task.wordings if wording.klass == klass]
+
+
+def across(groups: Sequence[tuple[Instruction, ...]], text: str) -> list[tuple[Instruction, ...]]:
+    """Wordings of one text as references, in turn, each with three of the other texts and of their paraphrases.
+
+    They go with the items that `--develop` tests, which a base that was made with it has not seen.
+    """
+    references = [group[0] for group in groups if group[0].text == text]
+    others = [wording for group in groups if group[0].text != text for wording in group]
+    triples = [others[k :: len(others) // 3][:3] for k in range(len(others) // 3)]  # of several texts and frames each
+    return [(references[k % len(references)], *triple) for k, triple in enumerate(triples)]
 
 
 class Sides(NamedTuple):
@@ -97,6 +109,9 @@ def sides(task: Task, args: argparse.Namespace, per_wording: int) -> Sides:
         asked = tuple(group[0] for group in groups if group[0].text == later)
         outside = tuple(example for example in inside if second(example.id))
         inside = tuple(example for example in inside if not second(example.id))
+    if args.across:
+        groups = across(groups, texts[0])
+        inside = tuple(example for example in inside if second(example.id))
     groups = [group for group in groups if group[0].text in texts[: args.observed or None]]
     controls = tuple(wording for klass in CONTROLS for wording in of_class(task, klass)[: args.controls])
     test = replace(task, examples=outside, wordings=(*asked, *controls)).sample(args.items)

@@ -30,6 +30,11 @@ def main() -> None:
     parser.add_argument("--before", nargs="+", type=Path, required=True)
     parser.add_argument("--after", nargs="+", type=Path, required=True)
     args = parser.parse_args()
+    unfinished = [str(path) for path in (*args.before, *args.after) if not (path / "DONE").is_file()]
+    if unfinished:
+        raise SystemExit(
+            f"{', '.join(unfinished)}: not finished; a wording that lacks items would be counted as it is."
+        )
     sides = [[cells_of(path, str(path)) for path in paths] for paths in (args.before, args.after)]
     tasks = sorted(sides[0][0].tasks)
     items = {
