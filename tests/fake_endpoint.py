@@ -39,6 +39,7 @@ class Fake:
     chat_top: int = 20
     limit: str = "max_tokens"
     usage: bool = True
+    listed: bool = False
     chat_text: str | None = None
     url: str = ""
     asked: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
@@ -110,7 +111,20 @@ def completion(fake: Fake, body: dict[str, Any]) -> dict[str, Any]:
         read, written = read + len(ids), written + len(new)
     if several:
         choices.reverse()  # the protocol numbers them, and a client must go by that
+    for choice in choices if fake.listed else ():
+        choice["logprobs"] = choice["logprobs"] and as_chat(choice["logprobs"])
     return counted(fake, {"object": "text_completion", "choices": choices}, read, written)
+
+
+def as_chat(told: dict[str, Any]) -> dict[str, Any]:
+    """The shape of chat completions, which llama.cpp's server uses for completions too."""
+    rows = zip(told["tokens"], told["token_logprobs"], told["top_logprobs"], strict=True)
+    return {
+        "content": [
+            {"token": t, "logprob": v, "top_logprobs": [{"token": o, "logprob": w} for o, w in (top or {}).items()]}
+            for t, v, top in rows
+        ]
+    }
 
 
 def completed(body: dict[str, Any], ids: list[int], new: list[int]) -> dict[str, Any]:

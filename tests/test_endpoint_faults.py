@@ -24,7 +24,7 @@ from surefoot.endpoints.budget import Meter
 from surefoot.endpoints.retrying import persistently
 from surefoot.endpoints.settings import Patience
 from surefoot.endpoints.transport import Failure, retry_after
-from surefoot.errors import BadInput, NotAvailable
+from surefoot.errors import BadInput, NotAvailable, SurefootError
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
 
@@ -136,7 +136,7 @@ def test_an_endpoint_that_is_down_is_one_sentence() -> None:
 @pytest.mark.parametrize("page", [raw(b"<html>Welcome</html>", "text/html"), status(404, "no such page")])
 def test_an_address_that_is_no_api_is_one_sentence(fake: Fake, page: Fault) -> None:
     fake.faults = always(page)
-    with pytest.raises(NotAvailable, match=r"web page|status 404"):
+    with pytest.raises(SurefootError, match=r"web page|does not list its models .*status 404.*; name one: "):
         model_at(fake)
     with pytest.raises(NotAvailable, match=r"Neither completions nor chat completions work: .*(web page|404)"):
         surefoot.load(f"{fake.url}#tiny", endpoint=EndpointSettings(patience=QUICK))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,20 @@ def test_greedy_text_is_what_the_model_writes(fake: Fake, folder: str) -> None:
         assert text.logprobs == pytest.approx([float(values[len(ids) + k - 1, token]) for k, token in enumerate(own)])
 
 
+def test_completions_with_log_probabilities_in_the_shape_of_chats_are_read_too(fake: Fake) -> None:
+    """As llama.cpp's server gives them, without those of the prompt."""
+    with serving(echo=False, chat=False, listed=True) as other:
+        listed = model_at(other)
+        assert listed.can == {"top_logprobs", "generate"}
+        texts = listed.generate(["Is 3 odd?"], Sampling(4))
+        prompt, labels = ["Is 3 odd?"], [("P", "R")]
+        chosen = listed.choose(prompt, labels)
+    plain: Any = model_at(fake, "plain")
+    assert texts == plain.generate(["Is 3 odd?"], Sampling(4))
+    plain.can -= {"logprobs"}
+    assert chosen == plain.choose(prompt, labels)
+
+
 def test_a_chat_is_sent_as_messages_and_cut_before_a_stop_text() -> None:
     with serving(chat_text="It is yes.\nWell") as fake:
         prompt = Prompt((Part("system", "Be brief."), Part("input", "Is 3 odd?")))
@@ -271,10 +286,18 @@ def test_a_probe_that_needs_more_is_refused_with_the_ways_that_are_left(fake: Fa
 def test_neither_order_nor_company_changes_a_score(fake: Fake) -> None:
     model = model_at(fake, "plain", concurrency=3, together=2)
     prompts = [f"Is {n} odd?\n" for n in range(9)]
+    together = threading.Barrier(3)  # nine requests, of which three are held until all three are there
+
+    def held(_: Any) -> bool:
+        together.wait(timeout=60)
+        return False
+
+    fake.faults = lambda _, __: held
     whole = model.choose(prompts, [["yes", "no"]] * 9)
+    fake.faults = lambda _, __: None
     alone = [model_at(fake, "plain").choose([prompt], [["yes", "no"]])[0] for prompt in reversed(prompts)]
     assert [c.scores for c in whole] == [pytest.approx(c.scores, abs=1e-6) for c in reversed(alone)]
-    assert 1 < fake.most_under_way <= 3
+    assert fake.most_under_way == 3
 
 
 def test_the_only_model_is_taken_and_of_several_one_must_be_named(fake: Fake) -> None:

@@ -112,7 +112,7 @@ def next_token(prompt: Asked, chat: bool, top: int, limit: str, ratio: float) ->
         fields = {"prompt": prompt, "max_tokens": 1, "logprobs": top}
 
     def read(choice: Mapping[str, Any]) -> Answer:
-        if chat:
+        if _is_listed(choice["logprobs"]):
             listed = choice["logprobs"]["content"][0]["top_logprobs"]
             found = [[str(one["token"]), float(one["logprob"])] for one in listed]
         else:
@@ -134,7 +134,7 @@ def written(prompt: Asked, chat: bool, sampling: Sampling, limit: str, weighs: b
 
     def read(choice: Mapping[str, Any]) -> Answer:
         text = choice["message"].get("content") if chat else choice["text"]
-        tokens, values = _own_tokens(choice.get("logprobs"), chat) if weighs else ([], [])
+        tokens, values = _own_tokens(choice.get("logprobs")) if weighs else ([], [])
         return {"text": text or "", "finish": choice.get("finish_reason"), "tokens": tokens, "logprobs": values}
 
     body = {"messages" if chat else "prompt": prompt, **fields}
@@ -143,8 +143,13 @@ def written(prompt: Asked, chat: bool, sampling: Sampling, limit: str, weighs: b
     )
 
 
-def _own_tokens(logprobs: Any, chat: bool) -> tuple[list[str], list[float]]:
-    if chat:
+def _is_listed(logprobs: Any) -> bool:
+    """Whether log-probabilities come in the shape of chat completions; llama.cpp's server uses it for both."""
+    return isinstance(logprobs, Mapping) and "content" in logprobs
+
+
+def _own_tokens(logprobs: Any) -> tuple[list[str], list[float]]:
+    if _is_listed(logprobs):
         listed = logprobs["content"] or []
         return [str(one["token"]) for one in listed], [float(one["logprob"]) for one in listed]
     return [str(token) for token in logprobs["tokens"]], [float(value) for value in logprobs["token_logprobs"]]

@@ -12,7 +12,7 @@ from surefoot.endpoints.model import EndpointModel
 from surefoot.endpoints.offers import SENTENCE, WORD, Offers, offers_of
 from surefoot.endpoints.retrying import persistently
 from surefoot.endpoints.settings import EndpointSettings
-from surefoot.endpoints.transport import Transport
+from surefoot.endpoints.transport import Transport, Unanswered
 from surefoot.errors import BadInput, NotAvailable
 from surefoot.models.base import ModelCard
 from surefoot.text.formats import Format, PlainFormat, PromptEncoder, format_for
@@ -51,7 +51,12 @@ def connect(
 def only_model(client: Client) -> str:
     """The name of the one model that the endpoint lists. Raises `BadInput` where there are several or none."""
     base = client.transport.address.base
-    listed = persistently(lambda: client.transport.send("models"), client.settings.patience, threading.Event())
+    try:
+        listed = persistently(lambda: client.transport.send("models"), client.settings.patience, threading.Event())
+    except Unanswered as error:
+        if error.failure.again == "wait" or not error.failure.status or error.failure.status in (401, 403):
+            raise
+        raise BadInput(f"{base} does not list its models ({error.failure}); name one: {base}#name") from None
     data = listed.get("data")
     names = [one["id"] for one in data if isinstance(one, Mapping) and one.get("id")] if isinstance(data, list) else []
     if len(names) == 1:

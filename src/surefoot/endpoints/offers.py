@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from surefoot.errors import NotAvailable
 
 SENTENCE, WORD = "The sky over the harbour was", " blue"
 TOPS = (20, 5, 1)
+ROUNDING = 0.25  # of a log-probability, in half precision
 CHARACTER = 0.3  # tokens, before anything was counted
 
 
@@ -56,30 +57,39 @@ def offers_of(client: Client, ids: Sequence[int] | None = None) -> Offers:
     Cost: three to about ten requests of a few tokens. Raises `Unanswered` where the endpoint cannot be reached or
     refuses the key, `NotAvailable` where neither kind of completion works.
     """
-    refusals: list[Unanswered] = []
-
-    def tried(*questions: Question) -> list[Answer] | None:
-        """The answers, or None where the endpoint refuses or does not understand."""
-        try:
-            return client.once(*questions)
-        except Unanswered as error:
-            if _is_final(error):
-                raise
-            refusals.append(error)
-            return None
-
+    tried = _Trial(client)
     found = _completions(tried, ids)
     found = _chat(tried, found)
     if not (found.completions or found.chat):
-        raise NotAvailable(f"Neither completions nor chat completions work: {refusals[-1]}")
+        raise NotAvailable(f"Neither completions nor chat completions work: {tried.refusals[-1]}")
     again = _plainest(found)
     return replace(found, repeats=tried(again) == tried(again))
 
 
-Tried = Callable[..., list[Answer] | None]
+class _Trial:
+    """Asks, and takes a refusal for an answer."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.refusals: list[Unanswered] = []
+
+    def __call__(self, *questions: Question) -> list[Answer] | None:
+        """The answers, or None where the endpoint refuses or does not understand."""
+        try:
+            return self.client.once(*questions)
+        except Unanswered as error:
+            if _is_final(error):
+                raise
+            self.refusals.append(error)
+            return None
+
+    @property
+    def ignored(self) -> bool:
+        """Whether the last refusal was an answer that left out what was asked for, so that less of it is no use."""
+        return bool(self.refusals) and self.refusals[-1].failure.status == 0
 
 
-def _completions(tried: Tried, ids: Sequence[int] | None) -> Offers:
+def _completions(tried: _Trial, ids: Sequence[int] | None) -> Offers:
     """What `completions` offers."""
     plain = tried(written(SENTENCE, False, Sampling(1), "max_tokens", False, CHARACTER))
     if plain is None:
@@ -88,10 +98,12 @@ def _completions(tried: Tried, ids: Sequence[int] | None) -> Offers:
     if count := plain[0].get("prompt_tokens"):
         found = replace(found, ratio=min(2.0, max(0.1, count / len(SENTENCE))))
     for way in ECHO:
+        if way.name == "echo, one token" and tried.ignored:
+            continue
         weigh = answer_weighed(SENTENCE + WORD, WORD, way, CHARACTER)
         told = tried(weigh)
         if told and "logprobs" in told[0]:
-            found = replace(found, prompt_logprobs=way, together=tried(weigh, weigh) == told * 2)
+            found = replace(found, prompt_logprobs=way, together=_close(tried(weigh, weigh), told * 2))
             break
     if ids and found.prompt_logprobs:
         told = tried(shown(ids, found.prompt_logprobs, CHARACTER))
@@ -99,7 +111,18 @@ def _completions(tried: Tried, ids: Sequence[int] | None) -> Offers:
     return replace(found, top=_top(tried, SENTENCE, False, "max_tokens"))
 
 
-def _chat(tried: Tried, found: Offers) -> Offers:
+def _close(found: list[Answer] | None, expected: list[Answer]) -> bool:
+    """Whether several prompts in one request get what one gets, up to the rounding of a batch."""
+    if found is None:
+        return False
+    values = [(one.get("logprobs", []), other["logprobs"]) for one, other in zip(found, expected, strict=True)]
+    return all(
+        len(one) == len(other) and all(abs(a - b) < ROUNDING for a, b in zip(one, other, strict=True))
+        for one, other in values
+    )
+
+
+def _chat(tried: _Trial, found: Offers) -> Offers:
     """What `chat/completions` offers."""
     messages = [{"role": "user", "content": f"{SENTENCE}{WORD}. Yes or no?"}]
     for limit in ("max_tokens", "max_completion_tokens"):
@@ -108,8 +131,13 @@ def _chat(tried: Tried, found: Offers) -> Offers:
     return found
 
 
-def _top(tried: Tried, prompt: Any, chat: bool, limit: str) -> int:
-    return next((top for top in TOPS if tried(next_token(prompt, chat, top, limit, CHARACTER))), 0)
+def _top(tried: _Trial, prompt: Any, chat: bool, limit: str) -> int:
+    for top in TOPS:
+        if tried(next_token(prompt, chat, top, limit, CHARACTER)):
+            return top
+        if tried.ignored:
+            break
+    return 0
 
 
 def _plainest(found: Offers) -> Question:
