@@ -289,7 +289,7 @@ def test_neither_order_nor_company_changes_a_score(fake: Fake) -> None:
     together = threading.Barrier(3)  # nine requests, of which three are held until all three are there
 
     def held(_: Any) -> bool:
-        together.wait(timeout=60)
+        together.wait(timeout=20)
         return False
 
     fake.faults = lambda _, __: held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from surefoot.endpoints.address import Address, address_of
@@ -18,6 +19,7 @@ from surefoot.models.base import ModelCard
 from surefoot.text.formats import Format, PlainFormat, PromptEncoder, format_for
 
 LISTED = 10
+FIRST = 10.0  # seconds of waiting for an endpoint that may not be there
 
 
 def connect(
@@ -39,7 +41,8 @@ def connect(
     encoding = _Encoding.load(settings.tokenizer, format) if settings.tokenizer else None
     transport = Transport(address, settings.timeout, settings.concurrency)
     client = Client(transport, "", settings)
-    client.model = model or address.model or only_model(client)
+    listed = listing(client)
+    client.model = model or address.model or only_model(client, listed)
     ids = encoding.encoder.labels([SENTENCE + WORD])[0] if encoding else None
     offers = offers_of(client, ids)
     client.together = settings.together if offers.together else 1
@@ -48,15 +51,25 @@ def connect(
     return EndpointModel(client, offers, card, rendering, encoder)
 
 
-def only_model(client: Client) -> str:
+def listing(client: Client) -> dict[str, Any] | Unanswered:
+    """What the endpoint lists, or why it does not. Raises `Unanswered` soon where nobody answers at all."""
+    patience = client.settings.patience
+    hasty = replace(patience, seconds=min(FIRST, patience.seconds))
+    try:
+        return persistently(lambda: client.transport.send("models"), hasty, threading.Event())
+    except Unanswered as error:
+        if not error.failure.status and error.failure.again != "few":
+            raise
+        return error
+
+
+def only_model(client: Client, listed: dict[str, Any] | Unanswered) -> str:
     """The name of the one model that the endpoint lists. Raises `BadInput` where there are several or none."""
     base = client.transport.address.base
-    try:
-        listed = persistently(lambda: client.transport.send("models"), client.settings.patience, threading.Event())
-    except Unanswered as error:
-        if error.failure.again == "wait" or not error.failure.status or error.failure.status in (401, 403):
-            raise
-        raise BadInput(f"{base} does not list its models ({error.failure}); name one: {base}#name") from None
+    if isinstance(listed, Unanswered):
+        if listed.failure.status in (0, 401, 403):
+            raise listed
+        raise BadInput(f"{base} does not list its models ({listed.failure}); name one: {base}#name")
     data = listed.get("data")
     names = [one["id"] for one in data if isinstance(one, Mapping) and one.get("id")] if isinstance(data, list) else []
     if len(names) == 1:
