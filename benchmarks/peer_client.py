@@ -80,7 +80,7 @@ def main() -> None:
     args = parser.parse_args()
     weights, grid = unpacked(smollm2_gguf()), make_grid("b", args.wordings, args.items)
     command = [*OURS, "--dtype", args.dtype, "--offer", "system-prompt:text=Answer with one of the options."]
-    with tempfile.TemporaryDirectory() as folder, server(command, "/health") as (client, _):
+    with tempfile.TemporaryDirectory() as folder, server(command) as (client, _):
         harness, url = Harness(grid, Path(folder), chat=False), str(client.base_url)
         own = harness.run(load_harness(weights, args.dtype, 16), 16)
         print(f"lm-eval in process         {accuracy(grid, own.scores)}  {own.seconds:.1f} s")

@@ -20,7 +20,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,13 +52,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def server(command: Sequence[str], path: str) -> Iterator[tuple[openai.OpenAI, int]]:
+def server(command: Sequence[str]) -> Iterator[tuple[openai.OpenAI, int]]:
     """A server in a process of its own, once it answers."""
     port = free_port()
     process = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(600):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
                 break
             time.sleep(0.5)
         with openai.OpenAI(
@@ -122,16 +121,17 @@ def table(name: str, client: openai.OpenAI, model: str, args: argparse.Namespace
     for clients in args.clients:
         rounds = max(1, args.rounds if clients < 8 else args.rounds // 2)
         answers, seconds = loaded(client, model, clients, rounds, args.tokens)
-        crossed = 0
+        crossed = other_texts = 0
         for k, answer in enumerate(answers[: len(alone)]):
             near = [agreement(answer.text, other.text) for other in alone]
             crossed += near[k] < max(near)
+            other_texts += answer.text != alone[k].text
         lost = sum(not answer.text for answer in answers)
         first = median(answer.first for answer in answers)
         rate = sum(answer.tokens for answer in answers) / seconds
         print(
             f"{name:<28} {clients:3d} clients {rate:7.1f} tokens/s  first token {first:6.2f} s"
-            f"  lost {lost} crossed {crossed}",
+            f"  lost {lost} crossed {crossed} other than alone {other_texts}",
             flush=True,
         )
 
@@ -139,7 +139,7 @@ def table(name: str, client: openai.OpenAI, model: str, args: argparse.Namespace
 def prefixes(args: argparse.Namespace) -> None:
     """Requests one after the other under one long system message, with and without what was read before."""
     for mib in (0, 512):
-        with server([*OURS, "--prefix-mib", str(mib)], "/health") as (client, _):
+        with server([*OURS, "--prefix-mib", str(mib)]) as (client, _):
             ask(client, "smollm2", "Warm up.", 2)
             answers = [ask(client, "smollm2", f"When is hall {k} open?", 8, LONG) for k in range(args.rounds * 4)]
             print(
@@ -149,7 +149,7 @@ def prefixes(args: argparse.Namespace) -> None:
 
 def mixed(args: argparse.Namespace) -> None:
     """Clients that come, ask for something of random size, and sometimes go away in the middle."""
-    with server(OURS, "/health") as (client, pid):
+    with server(OURS) as (client, pid):
         expected = {p: ask(client, "smollm2", p, 24).text for p in prompts(12)}
         before, until = resident(pid), time.monotonic() + 60 * args.minutes
         counts, lock = {"whole": 0, "left": 0, "wrong": 0, "error": 0}, threading.Lock()
@@ -196,6 +196,7 @@ OURS = [sys.executable, "-m", "surefoot.cli", "serve", "--model", "smollm2"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 8, 16])
+    parser.add_argument("--dtype", default="auto", help="of our server; in float32 every answer must be the one alone")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=48)
     parser.add_argument("--check", action=argparse.BooleanOptionalAction, default=True)
@@ -207,8 +208,8 @@ def main() -> None:
         return mixed(args)
     if args.prefix:
         return prefixes(args)
-    with server(OURS, "/health") as (client, _):
-        table("surefoot serve", client, "smollm2", args)
+    with server([*OURS, "--dtype", args.dtype]) as (client, _):
+        table(f"surefoot serve {args.dtype}", client, "smollm2", args)
     if args.peers:
         from surefoot.models.weights import smollm2_gguf, unpacked
 
@@ -216,7 +217,7 @@ def main() -> None:
         binary = str(Path(sys.executable).parent / "transformers")
         for name, flags in (("transformers serve", []), ("... continuous batching", ["--continuous-batching"])):
             command = [binary, "serve", folder, "--device", "cpu", "--dtype", "bfloat16", *flags]
-            with server(command, "/v1/models") as (client, _):
+            with server(command) as (client, _):
                 table(name, client, folder, args)
     return None
 

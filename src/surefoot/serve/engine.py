@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import torch
 
 ADMITTED = 4  # prompts that are read between two tokens of those that write
-WEIGHED = 1024  # tokens whose distributions are held at a time
+WEIGHED = 2048  # tokens whose distributions are held at a time
+CHUNK = 64  # rows of logits that are made float32 at a time
 
 
 class Full(Exception):
@@ -197,14 +198,27 @@ def weighed(job: Weighing, logits: torch.Tensor) -> Piece:
         row, last = Draft(0, job.ids), logits[-1:].float()
         uniforms = [draws(job.sampling.seed, row).random()] if job.sampling.temperature else []
         tokens += pick(offered([row], last, job.sampling), uniforms).tolist()
-    found = [Weighed(job.ids[0], float("nan"))]
-    for token, behind in zip(tokens, logits, strict=False):
-        logp = behind.float().log_softmax(-1)
-        values, best = logp.topk(job.top)
-        top = tuple(zip(best.tolist(), values.tolist(), strict=True))
-        found.append(Weighed(token, float(logp[token]), top))
+    values, tops = _read(logits[: len(tokens)], tokens, job.top)
+    found = (Weighed(job.ids[0], float("nan")), *map(Weighed, tokens, values, tops))
     ended = job.sampling is not None and tokens[-1] in ends
-    return Piece(tokens=tuple(found), finish_reason="stop" if ended else "length", prompt_tokens=len(job.ids))
+    return Piece(tokens=found, finish_reason="stop" if ended else "length", prompt_tokens=len(job.ids))
+
+
+def _read(logits: torch.Tensor, tokens: Sequence[int], top: int) -> tuple[list[float], list[Any]]:
+    """log p of each token, and the most probable tokens of each row with theirs."""
+    import torch
+
+    values: list[float] = []
+    tops: list[Any] = []
+    wanted = torch.tensor(list(tokens), device=logits.device)[:, None]
+    for start in range(0, len(tokens), CHUNK):
+        part = logits[start : start + CHUNK].float()
+        norms = part.logsumexp(-1, keepdim=True)
+        values += (part.gather(-1, wanted[start : start + CHUNK]) - norms)[:, 0].tolist()
+        best, places = part.topk(top)
+        rows = zip(places.tolist(), (best - norms).tolist(), strict=True)
+        tops += [tuple(zip(ids, logprobs, strict=True)) for ids, logprobs in rows]
+    return values, tops
 
 
 def write_whole(job: Job) -> None:
