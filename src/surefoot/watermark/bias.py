@@ -61,7 +61,7 @@ class Bias:
             if math.isinf(self.delta):
                 changed[place].masked_fill_(~green, -torch.inf)
             else:
-                changed[place] += self.delta * green
+                changed[place].add_(green, alpha=self.delta)
         return changed
 
     def _green(self, lists: Lists, row: Context, logits: torch.Tensor) -> torch.Tensor | None:
