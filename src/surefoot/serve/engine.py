@@ -168,6 +168,8 @@ class Engine:
             going = {id(line.draft) for line in group.batch.lines}
             self.trimmer.note(len(group.jobs) - len(going))
             group.jobs = [job for job in group.jobs if id(job.draft) in going]
+            if not group.jobs:
+                group.batch = None  # its caches are as large as the longest texts were
         except Exception as error:  # a batch that fails must not take the server with it
             for job in group.jobs:
                 job.tell(_failure(error))
