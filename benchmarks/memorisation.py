@@ -21,7 +21,7 @@ import torch
 import surefoot as sf
 from surefoot.memorisation.asking import works_task
 from surefoot.metrics.overlap import common_runs, edit_distance, longest_common_run, longest_common_subsequence
-from surefoot.probes.memorisation_summary import MemorisationSummary
+from surefoot.probes.memorisation.summary import MemorisationSummary
 from surefoot.text.instruction import Instruction
 from surefoot.worlds.canaries import CanaryWorld, Learner, learn
 

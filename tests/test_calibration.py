@@ -13,7 +13,7 @@ from surefoot.calibration import Calibration, Truth, calibrate, calibration_tabl
 from surefoot.catalogue import CALIBRATED, load_object
 from surefoot.errors import BadInput
 from surefoot.probes import asking
-from surefoot.probes.phrasing_calibrations import ITEMS, KNOWN, knows, world
+from surefoot.probes.phrasing.calibrations import ITEMS, KNOWN, knows, world
 
 
 def test_the_world_is_balanced_and_the_ignorer_knows_its_share() -> None:

@@ -20,12 +20,12 @@ import tiny
 from command import Place
 from surefoot.errors import BadInput
 from surefoot.probes import filling
-from surefoot.probes.context_conflict import ContextConflict
-from surefoot.probes.context_conflict_calibrations import SILENCE, Asked, scripted, world
-from surefoot.probes.context_conflict_known import digest, known_items, known_of_run
-from surefoot.probes.context_conflict_reading import ending_of, named
-from surefoot.probes.context_conflict_summarise import memorisation_ratio
-from surefoot.probes.context_conflict_summary import Outcomes
+from surefoot.probes.context_conflict.calibrations import SILENCE, Asked, scripted, world
+from surefoot.probes.context_conflict.known import digest, known_items, known_of_run
+from surefoot.probes.context_conflict.probe import ContextConflict
+from surefoot.probes.context_conflict.reading import ending_of, named
+from surefoot.probes.context_conflict.summarise import memorisation_ratio
+from surefoot.probes.context_conflict.summary import Outcomes
 from surefoot.probes.stored import read_reading
 from surefoot.runs import read_rows
 from surefoot.runs.source import Rows

@@ -16,8 +16,8 @@ from surefoot.memorisation.asking import works_task
 from surefoot.memorisation.works import Work
 from surefoot.models.base import Generation
 from surefoot.models.scripted import ScriptedModel
-from surefoot.probes.memorisation_calibrations import PREFIX, WORDS, babble, reader, world
-from surefoot.probes.memorisation_words import sentence
+from surefoot.probes.memorisation.calibrations import PREFIX, WORDS, babble, reader, world
+from surefoot.probes.memorisation.words import sentence
 from surefoot.probes.stored import read_reading
 from surefoot.text.prompt import Prompt
 

@@ -17,7 +17,7 @@ import pytest
 
 from surefoot.errors import BadInput
 from surefoot.probes.class_comparison import compare_classes
-from surefoot.probes.phrasing_summary import PhrasingSummary, summarise, to_dict
+from surefoot.probes.phrasing.summary import PhrasingSummary, summarise, to_dict
 from surefoot.runs.rows import ROW_SCHEMA
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction

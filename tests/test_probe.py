@@ -19,9 +19,9 @@ from surefoot.models.scripted import Reply, ScriptedModel
 from surefoot.probes.asking import Cell, ask, chosen_row, first_line, written_row
 from surefoot.probes.filling import Filling, Memory, Step, every_cell, fill, planned, rechecked
 from surefoot.probes.fitting import ground_of, overlong
-from surefoot.probes.phrasing import Phrasing
+from surefoot.probes.phrasing.probe import Phrasing
 from surefoot.probes.preflight import Preflight, preflight
-from surefoot.probes.representation import Representation
+from surefoot.probes.representation.probe import Representation
 from surefoot.probes.stored import read_reading
 from surefoot.progress import Progress, _Clock, _stored
 from surefoot.runs import Run
@@ -259,7 +259,7 @@ def test_a_reading_of_task_objects_says_why_it_cannot_be_read_again(tmp_path: Pa
 
 
 def test_a_summary_of_half_a_run_is_of_what_is_there() -> None:
-    from surefoot.probes.phrasing import Phrasing
+    from surefoot.probes.phrasing.probe import Phrasing
 
     tasks = [TASK, replace(TASK, name="later")]
     rows = surefoot.probe("phrasing", tiny.causal(), tasks, recheck=0).rows
@@ -271,7 +271,7 @@ def test_a_summary_of_half_a_run_is_of_what_is_there() -> None:
 
 
 def test_a_run_without_rows_has_no_reading(tmp_path: Path) -> None:
-    from surefoot.probes.phrasing import Phrasing
+    from surefoot.probes.phrasing.probe import Phrasing
 
     out = tmp_path / "run"
     with Run.open(out, Phrasing().settings(tiny.causal(), [TASK], {})):

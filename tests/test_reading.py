@@ -19,9 +19,9 @@ from command import TASK as COMMAND_TASK
 from command import Place, sentence_of
 from surefoot.errors import BadInput
 from surefoot.models.scripted import ScriptedModel
-from surefoot.probes.phrasing_calibrations import world
-from surefoot.probes.phrasing_summarise import permutations
-from surefoot.probes.phrasing_summary import summarise
+from surefoot.probes.phrasing.calibrations import world
+from surefoot.probes.phrasing.summarise import permutations
+from surefoot.probes.phrasing.summary import summarise
 from surefoot.probes.stored import probe_of, read_reading
 from surefoot.report.headline import reach
 from surefoot.runs import ModelSettings, Run, RunSettings, TaskSettings, export, query_rows, read_record, read_rows

@@ -21,7 +21,7 @@ import pytest
 
 from surefoot.errors import BadInput, OutOfSpace
 from surefoot.probes.class_comparison import ClassComparison
-from surefoot.probes.phrasing_summary import (
+from surefoot.probes.phrasing.summary import (
     ClassScore,
     Guard,
     Interval,

@@ -20,12 +20,12 @@ from surefoot.models.scripted import ScriptedModel
 from surefoot.probes.asking import Cell
 from surefoot.probes.filling import every_cell
 from surefoot.probes.reading import Reading
-from surefoot.probes.representation import Representation
-from surefoot.probes.representation_calibrations import Planted, item_state, off, planted, step, world
-from surefoot.probes.representation_change import distance_change
-from surefoot.probes.representation_distance import item_scale, nearest_by_centroid, nearest_by_item
-from surefoot.probes.representation_map import embed, state_map
-from surefoot.probes.representation_summarise import roles
+from surefoot.probes.representation.calibrations import Planted, item_state, off, planted, step, world
+from surefoot.probes.representation.change import distance_change
+from surefoot.probes.representation.distance import item_scale, nearest_by_centroid, nearest_by_item
+from surefoot.probes.representation.map import embed, state_map
+from surefoot.probes.representation.probe import Representation
+from surefoot.probes.representation.summarise import roles
 from surefoot.probes.stored import read_reading
 from surefoot.runs.source import Rows
 from surefoot.tasks.task import Example, Task
@@ -369,6 +369,6 @@ def test_the_report_shows_every_target_wording_and_lets_no_name_act(tmp_path: Pa
 
 
 def test_a_report_without_a_picture_says_what_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("surefoot.probes.representation_map.find_spec", lambda _: None)
+    monkeypatch.setattr("surefoot.probes.representation.map.find_spec", lambda _: None)
     reading = measured(planted(WORLD, always, noisy(0, 2)), points=100)
     assert "pip install surefoot[analysis]" in reading.save(tmp_path / "r.html").read_text()

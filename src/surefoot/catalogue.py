@@ -37,7 +37,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "probe",
         "phrasing",
-        "surefoot.probes.phrasing:Phrasing",
+        "surefoot.probes.phrasing.probe:Phrasing",
         "how far accuracy moves when only the wording of the instruction moves",
         "docs/phrasing.md",
         "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
@@ -45,7 +45,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "probe",
         "representation",
-        "surefoot.probes.representation:Representation",
+        "surefoot.probes.representation.probe:Representation",
         "how far a wording moves the model's state, and whether accuracy falls with it",
         "docs/representation.md",
         "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
@@ -53,7 +53,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "probe",
         "memorisation",
-        "surefoot.probes.memorisation:Memorisation",
+        "surefoot.probes.memorisation.probe:Memorisation",
         "how many words of a work the model writes down, beyond what unrelated text would share",
         "docs/memorisation.md",
         "Karamolegkou et al. 2023, arXiv:2310.13771",
@@ -61,7 +61,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "probe",
         "context-conflict",
-        "surefoot.probes.context_conflict:ContextConflict",
+        "surefoot.probes.context_conflict.probe:ContextConflict",
         "whether a model answers with the passage or from memory when the two contradict",
         "docs/context-conflict.md",
         "Longpre et al. 2021, arXiv:2109.05052; Shi et al. 2023, arXiv:2305.14739",

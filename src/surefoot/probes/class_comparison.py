@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from surefoot.errors import BadInput, nearest
-from surefoot.probes.phrasing_summarise import rows_of
-from surefoot.probes.phrasing_tables import Matrix, class_draws, task_matrix
+from surefoot.probes.phrasing.summarise import rows_of
+from surefoot.probes.phrasing.tables import Matrix, class_draws, task_matrix
 from surefoot.stats.exact import SignTest, sign_test
 from surefoot.stats.gaps import MeanGap, TaskGap, mean_gap, task_gap
 from surefoot.stats.intervals import Floats, Interval, percentile_interval

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 
-from surefoot.probes.phrasing_summary import ItemFlips, TaskSummary, WordingScore
+from surefoot.probes.phrasing.summary import ItemFlips, TaskSummary, WordingScore
 from surefoot.report.classes import is_right
 
 OUTCOMES = ("right", "wrong", "unparsed", "missing")

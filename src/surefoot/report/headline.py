@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
 
-from surefoot.probes.phrasing_summary import Guard, PhrasingSummary, Spread, TaskSummary
+from surefoot.probes.phrasing.summary import Guard, PhrasingSummary, Spread, TaskSummary
 from surefoot.report.classes import is_right
 from surefoot.report.numbers import count, percent
 from surefoot.stats.holm import holm

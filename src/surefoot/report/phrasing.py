@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from surefoot.probes.first_prompts import FirstPrompt
-from surefoot.probes.phrasing_summary import ClassScore, NoiseFloor, PhrasingSummary, TaskSummary, WordingScore
+from surefoot.probes.phrasing.summary import ClassScore, NoiseFloor, PhrasingSummary, TaskSummary, WordingScore
 from surefoot.report import headline as words
 from surefoot.report.answers import TaskAnswers
 from surefoot.report.classes import MEANING, is_right, rank

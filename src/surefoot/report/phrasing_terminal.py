@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from surefoot.probes.phrasing_summary import ClassScore, PhrasingSummary, TaskSummary
+from surefoot.probes.phrasing.summary import ClassScore, PhrasingSummary, TaskSummary
 from surefoot.report import headline as words
 from surefoot.report.classes import is_right, rank
 from surefoot.report.numbers import count, ends, p_bare, percent, points, visible

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from surefoot.probes.phrasing_summary import PhrasingSummary, TaskSummary
+from surefoot.probes.phrasing.summary import PhrasingSummary, TaskSummary
 from surefoot.report import headline as words
 from surefoot.report import phrasing
 from surefoot.report.answers import TaskAnswers, answers_of

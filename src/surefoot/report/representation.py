@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from surefoot.probes.representation_map import MISSING, Point, state_map, stored_map
-from surefoot.probes.representation_summary import RepresentationSummary
-from surefoot.probes.representation_words import by_centroid, effect, number, r2_of, with_ends
+from surefoot.probes.representation.map import MISSING, Point, state_map, stored_map
+from surefoot.probes.representation.summary import RepresentationSummary
+from surefoot.probes.representation.words import by_centroid, effect, number, r2_of, with_ends
 from surefoot.report import phrasing
 from surefoot.report.classes import MEANING, rank
 from surefoot.report.page import Section, render

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from surefoot.probes.representation_map import Point
-from surefoot.probes.representation_summary import RepresentationSummary
+from surefoot.probes.representation.map import Point
+from surefoot.probes.representation.summary import RepresentationSummary
 from surefoot.report.numbers import percent, signed_points
 from surefoot.report.strip import place
 

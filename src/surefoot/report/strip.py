@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from surefoot.probes.phrasing_summary import ClassScore, Spread, TaskSummary, WordingScore
+from surefoot.probes.phrasing.summary import ClassScore, Spread, TaskSummary, WordingScore
 from surefoot.report.classes import is_right, rank
 from surefoot.report.numbers import percent
 

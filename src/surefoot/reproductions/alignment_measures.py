@@ -102,7 +102,7 @@ def _to_nearest(states: np.ndarray, reference: np.ndarray) -> float:
     """The mean over rows and wordings of the distance to the nearest reference on the same row."""
     import numpy as np
 
-    from surefoot.probes.representation_distance import nearest_by_item
+    from surefoot.probes.representation.distance import nearest_by_item
 
     count, every = states.shape[1], np.concatenate([states, reference], axis=1)
     return float(nearest_by_item(every, range(count, every.shape[1])).distance[:, :count].mean())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from surefoot.probes.class_comparison import ClassComparison
-from surefoot.probes.phrasing_summary import PhrasingSummary
+from surefoot.probes.phrasing.summary import PhrasingSummary
 from surefoot.probes.summary import Table, plain
 from surefoot.report.numbers import percent
 

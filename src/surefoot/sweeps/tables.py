@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from surefoot.probes.phrasing_summary import ClassScore
+from surefoot.probes.phrasing.summary import ClassScore
 from surefoot.probes.summary import Table
 from surefoot.report.numbers import NOTHING, ends, p_value, percent, points, signed_points
 from surefoot.stats.intervals import Interval

@@ -103,7 +103,7 @@ class Asked:
 
 def read(answer: Answer, answering: Answering) -> Mapping[str, float]:
     """The probe's readings of a scripted model."""
-    from surefoot.probes.context_conflict import ContextConflict
+    from surefoot.probes.context_conflict.probe import ContextConflict
 
     summary = ContextConflict(answering).measure(scripted(answer, world()), world()).summary
     conflict, agree, endings = (summary.condition(name) for name in ("conflict", "agree", "endings"))

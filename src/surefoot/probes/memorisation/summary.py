@@ -141,18 +141,18 @@ class MemorisationSummary:
 
     def sentence(self) -> str:
         """The finding in a sentence."""
-        from surefoot.probes.memorisation_words import sentence
+        from surefoot.probes.memorisation.words import sentence
 
         return sentence(self)
 
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before believing the numbers."""
-        from surefoot.probes.memorisation_words import warnings
+        from surefoot.probes.memorisation.words import warnings
 
         return warnings(self)
 
     def tables(self) -> tuple[Table, ...]:
         """Ways to ask, works, thresholds, groups and popularity."""
-        from surefoot.probes.memorisation_words import tables
+        from surefoot.probes.memorisation.words import tables
 
         return tables(self)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surefoot.memorisation.works import UNSEEN
-from surefoot.probes.memorisation_summary import (
+from surefoot.probes.memorisation.summary import (
     THRESHOLDS,
     GroupDifference,
     Popularity,
@@ -19,7 +19,7 @@ from surefoot.stats.rank import greater_mean, spearman
 from surefoot.tasks.task import Task
 
 if TYPE_CHECKING:
-    from surefoot.probes.memorisation_summarise import Answered
+    from surefoot.probes.memorisation.summarise import Answered
 
 PERMUTATIONS = 9999
 FIELD = "popularity_"

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from surefoot.probes.representation_summary import Degradation, TaskDistance, WordingDistance
+from surefoot.probes.representation.summary import Degradation, TaskDistance, WordingDistance
 from surefoot.stats.bootstrap import generator
 from surefoot.stats.regression import fit_line, most_influential, permutation_p, varies
 

@@ -177,7 +177,7 @@ def summarise(
     each task. Errors: `BadInput` where no row belongs to the model, a row names a task, wording or item that is not
     there, or a cell occurs twice.
     """
-    from surefoot.probes.phrasing_summarise import phrasing_summary
+    from surefoot.probes.phrasing.summarise import phrasing_summary
 
     return phrasing_summary(rows, tasks, model, complete, seed, resamples)
 

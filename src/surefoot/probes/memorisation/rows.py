@@ -15,7 +15,7 @@ from surefoot.probes.asking import Cell
 
 if TYPE_CHECKING:
     from surefoot.decoding.sampling import Sampling
-    from surefoot.probes.memorisation import Memorisation
+    from surefoot.probes.memorisation.probe import Memorisation
 
 Row = dict[str, Any]
 Words = tuple[str, ...]

@@ -35,7 +35,7 @@ class Planted(ScriptedModel):
 
 def world() -> Task:
     """The phrasing probe's world with four observed wordings and eight unobserved ones, and its controls."""
-    from surefoot.probes.phrasing_calibrations import world as phrasing_world
+    from surefoot.probes.phrasing.calibrations import world as phrasing_world
 
     task = phrasing_world()
     right = [wording for wording in task.wordings if wording.is_right]
@@ -126,7 +126,7 @@ def calibrations() -> tuple[Calibration, ...]:
 
 
 def _read(task: Task, answer: Callable[[Cell], bool], state: Callable[[Cell], np.ndarray]) -> Mapping[str, float]:
-    from surefoot.probes.representation import Representation
+    from surefoot.probes.representation.probe import Representation
 
     summary = Representation(recheck=0, points=0).measure(planted(task, answer, state), [task]).summary
     classes = {found.klass: found for found in summary.tasks[0].classes}

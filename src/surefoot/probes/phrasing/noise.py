@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from surefoot.probes.phrasing_summary import NoiseFloor
+from surefoot.probes.phrasing.summary import NoiseFloor
 from surefoot.runs.source import Rows
 from surefoot.tasks.task import Task
 

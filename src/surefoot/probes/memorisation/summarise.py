@@ -14,9 +14,9 @@ from surefoot.memorisation.chance import Null, draws
 from surefoot.memorisation.works import UNSEEN, read_works
 from surefoot.metrics.overlap import Overlap, overlap
 from surefoot.probes.asking import Cell
-from surefoot.probes.memorisation_rows import Asked, asked, common_run
-from surefoot.probes.memorisation_summary import KindFinding, Level, MemorisationSummary, WorkFinding
-from surefoot.probes.phrasing_noise import rechecked_pairs
+from surefoot.probes.memorisation.rows import Asked, asked, common_run
+from surefoot.probes.memorisation.summary import KindFinding, Level, MemorisationSummary, WorkFinding
+from surefoot.probes.phrasing.noise import rechecked_pairs
 from surefoot.runs.source import Rows
 from surefoot.stats.holm import holm
 from surefoot.stats.intervals import Floats
@@ -26,7 +26,7 @@ from surefoot.text.template import fields_of
 from surefoot.text.words import words_of
 
 if TYPE_CHECKING:
-    from surefoot.probes.memorisation import Memorisation
+    from surefoot.probes.memorisation.probe import Memorisation
 
 POOL = 40_000  # unrelated words at most
 EMPTY = "no work has answers yet"
@@ -55,7 +55,7 @@ def summarise(
     rows: Rows, tasks: Sequence[Task], model: str, probe: Memorisation, complete: bool
 ) -> MemorisationSummary:
     """The finding; `rows` may be those of an unfinished run."""
-    from surefoot.probes.memorisation_groups import differences, popularity, thresholds
+    from surefoot.probes.memorisation.groups import differences, popularity, thresholds
 
     found = [each for task in tasks for each in _answered(rows, task, model, probe)]
     works = {key: [one for one in found if _key(one) == key] for key in dict.fromkeys(map(_key, found))}

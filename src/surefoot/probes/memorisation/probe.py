@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from surefoot.calibration import Calibration
-    from surefoot.probes.memorisation_summary import MemorisationSummary
+    from surefoot.probes.memorisation.summary import MemorisationSummary
     from surefoot.runs.source import Rows
 
 Budget = Literal["new", "inclusive"]
@@ -92,7 +92,7 @@ class Memorisation(MatrixProbe):
 
     def check(self, model: LanguageModel, tasks: Sequence[Task]) -> None:
         """As every matrix probe; refuses tasks that are not made of works."""
-        from surefoot.probes.memorisation_summarise import refuse_without_null
+        from surefoot.probes.memorisation.summarise import refuse_without_null
 
         for task in tasks:
             if task.kind != "generation" or any("title" not in example.fields for example in task.examples):
@@ -109,13 +109,13 @@ class Memorisation(MatrixProbe):
 
     def extend(self, model: LanguageModel, cells: Sequence[Cell], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows with the samples and scores."""
-        from surefoot.probes.memorisation_rows import extended
+        from surefoot.probes.memorisation.rows import extended
 
         return extended(self, model, cells, rows)
 
     def summarise(self, rows: Rows | pa.Table, tasks: Sequence[Task], model: str) -> MemorisationSummary:
         """The finding from the rows; complete if every planned cell is there."""
-        from surefoot.probes.memorisation_summarise import summarise
+        from surefoot.probes.memorisation.summarise import summarise
         from surefoot.runs.source import Rows
 
         rows = Rows.of(rows)
@@ -124,6 +124,6 @@ class Memorisation(MatrixProbe):
     @staticmethod
     def calibrations() -> tuple[Calibration, ...]:
         """Models whose copying is known exactly, and the right readings."""
-        from surefoot.probes.memorisation_calibrations import calibrations
+        from surefoot.probes.memorisation.calibrations import calibrations
 
         return calibrations()

@@ -128,7 +128,7 @@ def _toss(cell: Cell) -> bool:
 
 
 def _read(task: Task, answer: Callable[[Cell], str], answering: Answering) -> Mapping[str, float]:
-    from surefoot.probes.phrasing import Phrasing
+    from surefoot.probes.phrasing.probe import Phrasing
 
     by_text = {cell.query.prompt.text: answer(cell) for cell in every_cell([task])}
 

@@ -11,17 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from surefoot.probes.context_conflict_known import knowledge
-from surefoot.probes.context_conflict_summary import Condition, ContextConflictSummary, Outcomes, Selection
-from surefoot.probes.phrasing_noise import noise_floor
-from surefoot.probes.phrasing_summarise import task_rows
-from surefoot.probes.phrasing_tables import MISSING, OUTCOMES, Matrix, task_matrix
+from surefoot.probes.context_conflict.known import knowledge
+from surefoot.probes.context_conflict.summary import Condition, ContextConflictSummary, Outcomes, Selection
+from surefoot.probes.phrasing.noise import noise_floor
+from surefoot.probes.phrasing.summarise import task_rows
+from surefoot.probes.phrasing.tables import MISSING, OUTCOMES, Matrix, task_matrix
 from surefoot.stats.intervals import Floats, Interval, wilson
 from surefoot.tasks.task import Task
 from surefoot.worlds.conflicts import CONDITIONS, CONFLICT, PASSAGES
 
 if TYPE_CHECKING:
-    from surefoot.probes.context_conflict import ContextConflict
+    from surefoot.probes.context_conflict.probe import ContextConflict
     from surefoot.runs.source import Rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from surefoot.probes.phrasing_summary import NoiseFloor
+from surefoot.probes.phrasing.summary import NoiseFloor
 from surefoot.probes.summary import Table, plain
 from surefoot.stats.intervals import Interval
 
@@ -86,18 +86,18 @@ class ContextConflictSummary:
 
     def sentence(self) -> str:
         """The finding in a sentence."""
-        from surefoot.probes.context_conflict_words import sentence
+        from surefoot.probes.context_conflict.words import sentence
 
         return sentence(self)
 
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before believing the numbers."""
-        from surefoot.probes.context_conflict_words import warnings
+        from surefoot.probes.context_conflict.words import warnings
 
         return warnings(self)
 
     def tables(self) -> tuple[Table, ...]:
         """Outcomes of each condition, the selection, each wording, and each kind of fact."""
-        from surefoot.probes.context_conflict_words import tables
+        from surefoot.probes.context_conflict.words import tables
 
         return tables(self)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from surefoot.probes.matrix import MatrixProbe
-from surefoot.probes.phrasing_summary import PhrasingSummary, summarise
+from surefoot.probes.phrasing.summary import PhrasingSummary, summarise
 from surefoot.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Phrasing(MatrixProbe):
     @staticmethod
     def calibrations() -> tuple[Calibration, ...]:
         """Models of known behaviour and the right readings."""
-        from surefoot.probes.phrasing_calibrations import calibrations
+        from surefoot.probes.phrasing.calibrations import calibrations
 
         return calibrations()
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
-from surefoot.probes.representation_distance import states_of
+from surefoot.probes.representation.distance import states_of
 from surefoot.runs.derived import DERIVED, derived_document
 from surefoot.runs.source import Rows
 from surefoot.stats.intervals import Floats

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from surefoot.errors import BadInput, nearest
-from surefoot.probes.phrasing_guard import Estimate, GuardInput, guard
-from surefoot.probes.phrasing_noise import noise_floor
-from surefoot.probes.phrasing_summary import ClassScore, Interval, PhrasingSummary, TaskSummary
-from surefoot.probes.phrasing_tables import (
+from surefoot.probes.phrasing.guard import Estimate, GuardInput, guard
+from surefoot.probes.phrasing.noise import noise_floor
+from surefoot.probes.phrasing.summary import ClassScore, Interval, PhrasingSummary, TaskSummary
+from surefoot.probes.phrasing.tables import (
     MATRIX_COLUMNS,
     MISSING,
     Matrix,
@@ -62,7 +62,7 @@ def permutations(tasks: int) -> int:
 def phrasing_summary(
     rows: Rows | pa.Table, tasks: Sequence[Task], model: str, complete: bool, seed: int, resamples: int
 ) -> PhrasingSummary:
-    """See `surefoot.probes.phrasing_summary.summarise`."""
+    """See `surefoot.probes.phrasing.summary.summarise`."""
     source = Rows.of(rows)
     _refuse_unknown(source, tasks, model)
     sizes = Sizes(seed, resamples, permutations(len(tasks)))

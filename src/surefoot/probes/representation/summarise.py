@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surefoot.errors import BadInput
-from surefoot.probes.phrasing_noise import noise_floor, rechecked_pairs
-from surefoot.probes.phrasing_summarise import task_rows
-from surefoot.probes.phrasing_tables import Matrix, task_matrix
-from surefoot.probes.representation_distance import (
+from surefoot.probes.phrasing.noise import noise_floor, rechecked_pairs
+from surefoot.probes.phrasing.summarise import task_rows
+from surefoot.probes.phrasing.tables import Matrix, task_matrix
+from surefoot.probes.representation.distance import (
     Nearest,
     item_scale,
     nearest_by_centroid,
     nearest_by_item,
     states_of,
 )
-from surefoot.probes.representation_fit import degradation
-from surefoot.probes.representation_summary import (
+from surefoot.probes.representation.fit import degradation
+from surefoot.probes.representation.summary import (
     ClassDistance,
     RepresentationSummary,
     StateNoise,
@@ -34,7 +34,7 @@ from surefoot.tasks.task import Task
 from surefoot.text.instruction import KLASSES
 
 if TYPE_CHECKING:
-    from surefoot.probes.representation import Representation
+    from surefoot.probes.representation.probe import Representation
 
 RESAMPLES = 2000
 Places = NDArray[np.int64]

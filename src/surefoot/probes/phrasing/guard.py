@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from surefoot.probes.phrasing_summary import Guard
+from surefoot.probes.phrasing.summary import Guard
 from surefoot.stats.intervals import Floats, Interval, percentile_interval
 
 SHARE_OF_HEADROOM = 0.5

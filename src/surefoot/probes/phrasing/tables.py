@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from surefoot.errors import BadInput
 from surefoot.metrics import metric
-from surefoot.probes.phrasing_summary import (
+from surefoot.probes.phrasing.summary import (
     ClassScore,
     ItemFlips,
     Spread,

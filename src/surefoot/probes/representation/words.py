@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isnan
 
-from surefoot.probes.representation_summary import ClassDistance, Degradation, RepresentationSummary
+from surefoot.probes.representation.summary import ClassDistance, Degradation, RepresentationSummary
 from surefoot.probes.summary import Table
 from surefoot.stats.intervals import Interval
 from surefoot.stats.regression import Line

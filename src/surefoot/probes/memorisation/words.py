@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isnan
 
 from surefoot.memorisation.works import UNSEEN
-from surefoot.probes.memorisation_summary import KindFinding, MemorisationSummary, WorkFinding
+from surefoot.probes.memorisation.summary import KindFinding, MemorisationSummary, WorkFinding
 from surefoot.probes.summary import Table
 
 LEVEL = 0.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from surefoot.probes.phrasing_summary import NoiseFloor
+from surefoot.probes.phrasing.summary import NoiseFloor
 from surefoot.probes.summary import Table, plain
 from surefoot.stats.intervals import Interval
 from surefoot.stats.regression import Line
@@ -116,18 +116,18 @@ class RepresentationSummary:
 
     def sentence(self) -> str:
         """The finding in a sentence."""
-        from surefoot.probes.representation_words import sentence
+        from surefoot.probes.representation.words import sentence
 
         return sentence(self)
 
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before believing the numbers."""
-        from surefoot.probes.representation_words import warnings
+        from surefoot.probes.representation.words import warnings
 
         return warnings(self)
 
     def tables(self) -> tuple[Table, ...]:
         """Distance of each task, distance of each class, and the lines."""
-        from surefoot.probes.representation_words import class_table, line_table, task_table
+        from surefoot.probes.representation.words import class_table, line_table, task_table
 
         return task_table(self), class_table(self), line_table(self)

@@ -93,7 +93,7 @@ def _case(name: str, behaviour: str, model: ScriptedModel, task: Task, truths: M
 
 def readings(model: ScriptedModel, task: Task) -> dict[str, float]:
     """What the probe reads: means over works under the prefix of 10 words and by title, and the works beyond chance."""
-    from surefoot.probes.memorisation import Memorisation
+    from surefoot.probes.memorisation.probe import Memorisation
 
     summary = Memorisation().measure(model, [task]).summary
     kinds = {kind.wording: kind.level for kind in summary.kinds}

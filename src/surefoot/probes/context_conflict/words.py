@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from math import isnan
 
-from surefoot.probes.context_conflict_summary import Condition, ContextConflictSummary, Outcomes
+from surefoot.probes.context_conflict.summary import Condition, ContextConflictSummary, Outcomes
 from surefoot.probes.summary import Table
 from surefoot.stats.intervals import Interval
 from surefoot.worlds.conflicts import AGREE, CLOSED, CONFLICT, ENDINGS

@@ -2,7 +2,7 @@
 
 The state h(w, x) of item x under wording w is the hidden state at the first decoding step: of a causal model at the
 last token of the prompt, of an encoder-decoder at the decoder's first step. A wording's distance is the l2 distance to
-the nearest reference wording's state of the same item, averaged over items (`probes/representation_distance.py`). Over
+the nearest reference wording's state of the same item, averaged over items (`probes/representation/distance.py`). Over
 wordings and tasks, the accuracy lost against the reference wordings is regressed on it.
 
 Source: Sun, Shaib & Wallace, Evaluating the Zero-shot Robustness of Instruction-tuned Language Models, 2024
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from surefoot.calibration import Calibration
-    from surefoot.probes.representation_summary import RepresentationSummary
+    from surefoot.probes.representation.summary import RepresentationSummary
     from surefoot.runs.source import Rows
 
 Measured = Literal["item", "centroid"]
@@ -82,7 +82,7 @@ class Representation(MatrixProbe):
 
     def check(self, model: LanguageModel, tasks: Sequence[Task]) -> None:
         """As every matrix probe; refuses a task without a reference wording or without one to measure."""
-        from surefoot.probes.representation_summarise import refusal
+        from surefoot.probes.representation.summarise import refusal
 
         super().check(model, tasks)
         model.require("hidden_states", by="The representation probe")
@@ -97,7 +97,7 @@ class Representation(MatrixProbe):
 
     def summarise(self, rows: Rows | pa.Table, tasks: Sequence[Task], model: str) -> RepresentationSummary:
         """The finding from the rows; complete if every planned cell is there."""
-        from surefoot.probes.representation_summarise import summarise_states
+        from surefoot.probes.representation.summarise import summarise_states
         from surefoot.runs.source import Rows
 
         rows = Rows.of(rows)
@@ -105,7 +105,7 @@ class Representation(MatrixProbe):
 
     def documents(self, rows: Rows, tasks: Sequence[Task], model: str) -> Mapping[str, Any]:
         """The coordinates of the picture, which join the rows where they are exported."""
-        from surefoot.probes.representation_map import map_document
+        from surefoot.probes.representation.map import map_document
 
         document = map_document(rows, model, [task.name for task in tasks], self.points, self.seed)
         return {} if document is None else document
@@ -113,6 +113,6 @@ class Representation(MatrixProbe):
     @staticmethod
     def calibrations() -> tuple[Calibration, ...]:
         """Models whose states are planted, and the right readings."""
-        from surefoot.probes.representation_calibrations import calibrations
+        from surefoot.probes.representation.calibrations import calibrations
 
         return calibrations()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from surefoot.calibration import Calibration
-    from surefoot.probes.context_conflict_summary import ContextConflictSummary
+    from surefoot.probes.context_conflict.summary import ContextConflictSummary
     from surefoot.runs.source import Rows
 
 Match = Literal["named", "exact"]
@@ -61,14 +61,14 @@ class ContextConflict(MatrixProbe):
     @property
     def row_options(self) -> Mapping[str, Any]:
         """The facts that another run knows are named by a digest, so that its folder may move."""
-        from surefoot.probes.context_conflict_known import digest, known_of_run
+        from surefoot.probes.context_conflict.known import digest, known_of_run
 
         known = self.known if self.known in ("own", "all") else digest(known_of_run(self.known))
         return {"known": known, "match": self.match}
 
     def check(self, model: LanguageModel, tasks: Sequence[Task]) -> None:
         """As every matrix probe; refuses a task that is no condition of this probe, and a selection without source."""
-        from surefoot.probes.context_conflict_known import known_of_run
+        from surefoot.probes.context_conflict.known import known_of_run
 
         names = [task.name for task in tasks]
         odd = next((name for name in names if name not in CONDITIONS), None)
@@ -111,7 +111,7 @@ class ContextConflict(MatrixProbe):
 
     def extend(self, model: LanguageModel, cells: Sequence[Cell], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Written answers are read again, with other accepted names, and sayings by their last word."""
-        from surefoot.probes.context_conflict_reading import read_again
+        from surefoot.probes.context_conflict.reading import read_again
 
         if self.answering != "generate":
             return rows
@@ -119,7 +119,7 @@ class ContextConflict(MatrixProbe):
 
     def summarise(self, rows: Rows | pa.Table, tasks: Sequence[Task], model: str) -> ContextConflictSummary:
         """The finding from the rows; complete if every planned cell is there."""
-        from surefoot.probes.context_conflict_summarise import summarise_conflicts
+        from surefoot.probes.context_conflict.summarise import summarise_conflicts
         from surefoot.runs.source import Rows
 
         rows = Rows.of(rows)
@@ -128,12 +128,12 @@ class ContextConflict(MatrixProbe):
     @staticmethod
     def calibrations() -> tuple[Calibration, ...]:
         """Models whose loyalty is planted, and the right readings."""
-        from surefoot.probes.context_conflict_calibrations import calibrations
+        from surefoot.probes.context_conflict.calibrations import calibrations
 
         return calibrations()
 
     def _known(self, tasks: Sequence[Task], rows: Rows) -> frozenset[str]:
-        from surefoot.probes.context_conflict_known import known_items, known_of_run
+        from surefoot.probes.context_conflict.known import known_items, known_of_run
 
         if self.known != "own":
             return known_of_run(self.known)

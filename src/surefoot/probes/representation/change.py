@@ -16,8 +16,8 @@ import numpy as np
 
 from surefoot.errors import BadInput
 from surefoot.probes.reading import Reading
-from surefoot.probes.representation_distance import item_scale, nearest_by_item, states_of
-from surefoot.probes.representation_summary import TaskDistance
+from surefoot.probes.representation.distance import item_scale, nearest_by_item, states_of
+from surefoot.probes.representation.summary import TaskDistance
 from surefoot.probes.summary import plain
 from surefoot.runs.source import Rows
 from surefoot.stats.bootstrap import generator, mean_over, resampled_column_means

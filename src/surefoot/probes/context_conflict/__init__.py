@@ -1,0 +1,1 @@
+"""The context-conflict probe: a passage against what a model knows."""

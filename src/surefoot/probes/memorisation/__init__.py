@@ -1,0 +1,1 @@
+"""The memorisation probe: how much of known works a model writes down again."""

@@ -1,0 +1,1 @@
+"""The phrasing probe: how far accuracy moves when only the wording of an instruction moves."""
