@@ -17,7 +17,7 @@ import pytest
 
 from surefoot.errors import BadInput
 from surefoot.probes.class_comparison import compare_classes
-from surefoot.probes.phrasing.summary import PhrasingSummary, summarise, to_dict
+from surefoot.probes.phrasing.summary import PhrasingSummary, summarise
 from surefoot.runs.rows import ROW_SCHEMA
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
@@ -193,7 +193,7 @@ def test_unparsed_only_is_zero_and_counted_and_json_has_no_nan() -> None:
     summary = finding(lambda t, w, e: "unparsed", make_task())
     assert (summary.mean.value, summary.unparsed, summary.rows) == (0.0, 60 * len(KLASSES), 60 * len(KLASSES))
     assert not summary.guard.raised
-    json.dumps(to_dict(summary), allow_nan=False)
+    json.dumps(summary.to_dict(), allow_nan=False)
 
 
 def test_wordings_without_cells_stay_in_the_table_as_nan_and_null_in_json() -> None:
@@ -208,7 +208,7 @@ def test_wordings_without_cells_stay_in_the_table_as_nan_and_null_in_json() -> N
         "negated": 3,
         "nonsense": 4,
     }
-    plain = to_dict(summary)
+    plain = summary.to_dict()
     assert plain["tasks"][0]["wordings"][0]["accuracy"]["value"] is None
     json.dumps(plain, allow_nan=False)
 
@@ -254,10 +254,10 @@ def test_the_order_of_rows_and_of_tasks_changes_nothing() -> None:
     rows = answers(random_answers(0, lambda w: 0.7), t, u)
     mixed = rows.take(pa.array(np.random.default_rng(1).permutation(rows.num_rows)))
     one, other = (summarise(data, [t, u], "m", True, resamples=200) for data in (rows, mixed))
-    assert to_dict(one) == to_dict(other)
+    assert one.to_dict() == other.to_dict()
     swapped = summarise(rows, [u, t], "m", True, resamples=200)
-    assert [to_dict(swapped)["tasks"][i] for i in (1, 0)] == to_dict(one)["tasks"]
-    assert to_dict(summarise(rows, [t, u], "m", True, seed=1, resamples=200)) != to_dict(one)
+    assert [swapped.to_dict()["tasks"][i] for i in (1, 0)] == one.to_dict()["tasks"]
+    assert summarise(rows, [t, u], "m", True, seed=1, resamples=200).to_dict() != one.to_dict()
 
 
 def test_rechecked_cells_are_compared_and_counted_nowhere_else() -> None:

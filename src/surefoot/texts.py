@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -47,7 +48,7 @@ def read_prompts(path: Path) -> list[Asked]:
         if not any(part.text.strip() for part in parts):
             raise BadInput(f'{where}: no prompt; give "prompt", or parts such as "context" and "input".')
         asked.append(Asked(as_text(record.get("id", number), "id", where), Prompt(tuple(parts))))
-    twice = {one.id for one in asked if sum(other.id == one.id for other in asked) > 1}
+    twice = [id for id, count in Counter(one.id for one in asked).items() if count > 1]
     if twice:
         raise BadInput(f'{path} has the id "{min(twice)}" more than once; give each prompt its own.')
     if not asked:

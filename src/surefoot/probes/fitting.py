@@ -40,8 +40,8 @@ class Ground(NamedTuple):
         return replace(query, prompt=self.change(query.prompt))
 
 
-def ground_of(model: LanguageModel) -> Ground | None:
-    """The local model below all treatments; None where the model is of another kind."""
+def beneath(model: LanguageModel) -> tuple[LanguageModel, Callable[[Prompt], Prompt]]:
+    """The model below all treatments, and what becomes of a prompt on its way there."""
     changes: list[Callable[[Prompt], Prompt]] = []
     while isinstance(model, Layer):
         changes.append(model.change)
@@ -52,7 +52,13 @@ def ground_of(model: LanguageModel) -> Ground | None:
             prompt = one(prompt)
         return prompt
 
-    return Ground(model, change) if isinstance(model, LocalModel) else None
+    return model, change
+
+
+def ground_of(model: LanguageModel) -> Ground | None:
+    """The local model below all treatments; None where the model is of another kind."""
+    below, change = beneath(model)
+    return Ground(below, change) if isinstance(below, LocalModel) else None
 
 
 class Overlong(NamedTuple):

@@ -12,7 +12,7 @@ from surefoot.endpoints.client import Question
 from surefoot.endpoints.model import EndpointModel
 from surefoot.models.base import LanguageModel
 from surefoot.probes.asking import Answering, Cell, needs
-from surefoot.probes.fitting import Layer
+from surefoot.probes.fitting import beneath
 from surefoot.probes.letters import SAMPLES, lettered
 from surefoot.tasks.task import Task
 from surefoot.text.prompt import Prompt
@@ -34,17 +34,8 @@ class Price(NamedTuple):
 
 def endpoint_of(model: LanguageModel) -> Behind | None:
     """The endpoint below all treatments; None where the model is of another kind."""
-    changes: list[Callable[[Prompt], Prompt]] = []
-    while isinstance(model, Layer):
-        changes.append(model.change)
-        model = model.base
-
-    def change(prompt: Prompt) -> Prompt:
-        for one in changes:
-            prompt = one(prompt)
-        return prompt
-
-    return Behind(model, change) if isinstance(model, EndpointModel) else None
+    below, change = beneath(model)
+    return Behind(below, change) if isinstance(below, EndpointModel) else None
 
 
 def price_of(behind: Behind, tasks: Sequence[Task], answering: Answering) -> Price:

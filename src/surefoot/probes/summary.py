@@ -26,6 +26,15 @@ class Summary(Protocol):
         ...
 
 
+class PlainJson:
+    """A dataclass that becomes JSON member by member."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON values; NaN (nothing to compute) and infinities become null."""
+        found: dict[str, Any] = plain(self)
+        return found
+
+
 class Table(NamedTuple):
     """A table of a finding: texts and numbers as they are to be read; the first column names the line."""
 

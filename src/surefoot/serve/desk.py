@@ -21,6 +21,7 @@ from surefoot.serve.jobs import Job, Weighing
 from surefoot.serve.mail import Mail, Open, gone
 from surefoot.serve.requests import ChatRequest, CompletionRequest, Picking
 from surefoot.text.prompt import Part, Prompt, TokenPrompt
+from surefoot.treatments.wrapped import innermost
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Desk:
     async def _weighed(
         self, model: LanguageModel, prompts: Sequence[TokenPrompt], body: CompletionRequest, request: Request
     ) -> dict[str, Any]:
-        context = getattr(_innermost(model), "context", None)
+        context = getattr(innermost(model), "context", None)
         longest = max(len(prompt.ids) for prompt in prompts)
         if context is not None and longest > context:
             raise BadInput(f"A prompt has {longest} tokens and the model reads {context}; shorten it.")
@@ -177,12 +178,6 @@ def _as_prompt(prompt: str | list[int], model: LanguageModel) -> TokenPrompt:
     if any(token >= vocabulary.size for token in prompt):
         raise BadInput(f"A token id lies beyond the {vocabulary.size} that the model has.")
     return TokenPrompt((Part("input", vocabulary.decode(prompt)),), tuple(prompt))
-
-
-def _innermost(model: Any) -> Any:
-    while hasattr(model, "inner"):
-        model = model.inner
-    return model
 
 
 def _event(value: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from surefoot.errors import BadInput
 from surefoot.models.base import LanguageModel
 from surefoot.models.local import LocalModel
 from surefoot.text.formats import PlainFormat
-from surefoot.treatments.wrapped import Wrapped
+from surefoot.treatments.wrapped import Wrapped, innermost
 
 KEYS = "SUREFOOT_SERVE_KEYS"
 
@@ -39,10 +39,9 @@ def remember_prefixes(model: LanguageModel, mib: int) -> None:
     from surefoot.models.causal import CausalModel
     from surefoot.models.prefix_store import PrefixStore
 
-    while isinstance(model, Wrapped):
-        model = model.inner
-    if mib and isinstance(model, CausalModel):
-        model.prefixes = PrefixStore(mib * 2**20)
+    below = innermost(model)
+    if mib and isinstance(below, CausalModel):
+        below.prefixes = PrefixStore(mib * 2**20)
 
 
 def read_keys(file: Path | None) -> tuple[str, ...]:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from surefoot.decoding.rows import Vocabulary
 
 
+def innermost(model: LanguageModel) -> LanguageModel:
+    """The model that is asked in the end, below all treatments."""
+    while isinstance(model, Wrapped):
+        model = model.inner
+    return model
+
+
 class Wrapped(LanguageModel):
     """Hands everything on to `inner`, with prompts changed by `change`. Subclasses override what they treat.
 

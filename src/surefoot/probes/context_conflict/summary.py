@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from surefoot.probes.phrasing.summary import NoiseFloor
-from surefoot.probes.summary import Table, plain
+from surefoot.probes.summary import PlainJson, Table
 from surefoot.stats.intervals import Interval
 
 
@@ -56,7 +56,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class ContextConflictSummary:
+class ContextConflictSummary(PlainJson):
     """The probe's whole finding for one model.
 
     `memorisation` is original / (original + swapped) over the answers of the condition `conflict` (Longpre et al.
@@ -78,11 +78,6 @@ class ContextConflictSummary:
     def condition(self, name: str) -> Outcomes | None:
         """The outcomes of `closed`, `conflict`, `agree` or `endings`; None where it was not asked."""
         return next((one.outcomes for one in self.conditions if one.name == name), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The summary as JSON values; NaN (nothing to compute) and infinities become null."""
-        found: dict[str, Any] = plain(self)
-        return found
 
     def sentence(self) -> str:
         """The finding in a sentence."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from surefoot.metrics.overlap import Overlap
-from surefoot.probes.summary import Table, plain
+from surefoot.probes.summary import PlainJson, Table
 
 THRESHOLDS = (25, 50, 300, 1000)
 """Words that practice names: 50 for chapters and magazines, 300 for books, and the ends of what is claimed."""
@@ -100,7 +100,7 @@ class Popularity:
 
 
 @dataclass(frozen=True)
-class MemorisationSummary:
+class MemorisationSummary(PlainJson):
     """The memorisation probe's whole finding for one model."""
 
     probe: ClassVar[str] = "memorisation"
@@ -133,11 +133,6 @@ class MemorisationSummary:
     def reproduced(self) -> tuple[WorkFinding, ...]:
         """Those of them with a run of at least `least` words."""
         return tuple(work for work in self.significant if work.run >= self.least)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The summary as JSON values; NaN (nothing to compute) and infinities become null."""
-        found: dict[str, Any] = plain(self)
-        return found
 
     def sentence(self) -> str:
         """The finding in a sentence."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from surefoot.probes.summary import plain
+from surefoot.probes.summary import PlainJson
 from surefoot.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ __all__ = [
     "VarianceShare",
     "WordingScore",
     "summarise",
-    "to_dict",
 ]
 
 
@@ -142,7 +141,7 @@ class NoiseFloor:
 
 
 @dataclass(frozen=True)
-class PhrasingSummary:
+class PhrasingSummary(PlainJson):
     """The phrasing probe's whole finding for one model."""
 
     probe: ClassVar[str] = "phrasing"
@@ -161,10 +160,6 @@ class PhrasingSummary:
     truncated: int
     complete: bool  # whether every planned cell is there
 
-    def to_dict(self) -> dict[str, Any]:
-        """The summary as JSON values; NaN (nothing to compute) and infinities become null."""
-        return to_dict(self)
-
 
 def summarise(
     rows: Rows | pa.Table, tasks: Sequence[Task], model: str, complete: bool, *, seed: int = 0, resamples: int = 2000
@@ -180,9 +175,3 @@ def summarise(
     from surefoot.probes.phrasing.summarise import phrasing_summary
 
     return phrasing_summary(rows, tasks, model, complete, seed, resamples)
-
-
-def to_dict(summary: PhrasingSummary) -> dict[str, Any]:
-    """The summary as JSON values: dicts and lists; NaN (nothing to compute) and infinities become null."""
-    found: dict[str, Any] = plain(summary)
-    return found

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from surefoot.probes.phrasing.summary import NoiseFloor
-from surefoot.probes.summary import Table, plain
+from surefoot.probes.summary import PlainJson, Table
 from surefoot.stats.intervals import Interval
 from surefoot.stats.regression import Line
 
@@ -87,7 +87,7 @@ class Degradation:
 
 
 @dataclass(frozen=True)
-class RepresentationSummary:
+class RepresentationSummary(PlainJson):
     """The representation probe's whole finding for one model."""
 
     probe: ClassVar[str] = "representation"
@@ -108,11 +108,6 @@ class RepresentationSummary:
     complete: bool
     seed: int
     points: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The summary as JSON values; NaN (nothing to compute) and infinities become null."""
-        found: dict[str, Any] = plain(self)
-        return found
 
     def sentence(self) -> str:
         """The finding in a sentence."""
