@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from surefoot.decoding.branch import Continuation
     from surefoot.decoding.forced import Forced
     from surefoot.decoding.rows import Vocabulary
+    from surefoot.models.trace import Trace
 
 Capability = Literal["logprobs", "top_logprobs", "logits", "hidden_states", "gradients", "generate"]
 Scorer = Literal["sum", "mean", "end", "paper"]
@@ -61,7 +62,8 @@ class Generation:
 
     `logprobs` are those that `score` gives. `sampled_logprobs` are under the distribution that was drawn from, with
     penalties, temperature and truncation; `plain_logprobs` under the model without any treatment of its decoding.
-    `finish_reason` is `stop` (end token or stop text), `length`, or `interrupted`.
+    `finish_reason` is `stop` (end token or stop text), `length`, or `interrupted`. `trace` is there where a treatment
+    searched or drafted before it wrote.
     """
 
     text: str
@@ -72,6 +74,7 @@ class Generation:
     truncated: bool = False
     sampled_logprobs: tuple[float, ...] = ()
     plain_logprobs: tuple[float, ...] = ()
+    trace: Trace | None = None
 
 
 @dataclass

@@ -1,0 +1,37 @@
+"""A question with everything that is known about how it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a decomposition. `text` may name the answer of an earlier step as `#k`, counted from 1.
+
+    `documents` are ids of those that answer it; a step without any is an operation over earlier answers.
+    """
+
+    text: str
+    answer: str = ""
+    documents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """`answers` are the accepted ones, none where the corpus has no answer.
+
+    `evidence` holds, for each annotator, the ids of the gold documents hop by hop (outer to inner: annotator, hop, id).
+    `reasoning` is a gold chain of thought, a sentence each, the last of which states the answer ("So the answer is: X.").
+    `kind` names what makes it hard (`single`, `bridge`, `comparison`, `counterfactual`, `implicit`, `unanswerable`);
+    `language` is an ISO 639-1 code or the name of a script.
+    """
+
+    id: str
+    text: str
+    answers: tuple[str, ...] = ()
+    kind: str = ""
+    evidence: tuple[tuple[tuple[str, ...], ...], ...] = ()
+    steps: tuple[Step, ...] = ()
+    reasoning: tuple[str, ...] = ()
+    language: str = "en"

@@ -1,0 +1,1 @@
+"""Searching documents: corpora, indexes and how their rankings are put together."""
