@@ -21,8 +21,8 @@ class Step:
 class Question:
     """`answers` are the accepted ones, none where the corpus has no answer.
 
-    `evidence` holds, for each annotator, the ids of the gold documents hop by hop (outer to inner: annotator, hop, id).
-    `reasoning` is a gold chain of thought, a sentence each, the last of which states the answer ("So the answer is: X.").
+    `evidence` holds ids of the gold documents: annotator, hop, id from the outer tuple to the inner one.
+    `reasoning` is a gold chain of thought, a sentence each; the last states the answer ("So the answer is: X.").
     `kind` names what makes it hard (`single`, `bridge`, `comparison`, `counterfactual`, `implicit`, `unanswerable`);
     `language` is an ISO 639-1 code or the name of a script.
     """
