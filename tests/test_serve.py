@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import pytest
@@ -190,7 +192,6 @@ def test_earlier_turns_are_read(client: openai.OpenAI) -> None:
 
 def post(address: str, body: Any, path: str = "/chat/completions", **headers: str) -> tuple[int, dict[str, Any]]:
     import http.client
-    from urllib.parse import urlsplit
 
     parts = urlsplit(address)
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -229,6 +230,30 @@ def test_a_bad_request_is_refused_with_a_sentence(change: Any, status: int, part
     assert code == status
     assert part in answer["error"]["message"]
     assert "Traceback" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_client_that_still_sends_too_much_reads_the_refusal_and_no_reset(announced: bool, address: str) -> None:
+    parts, size, piece = urlsplit(address), 4_000_000, b"x" * 50_000
+    length = f"Content-Length: {size}" if announced else "Transfer-Encoding: chunked"
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        connection.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n".encode())
+        for _ in range(size // len(piece)):
+            connection.sendall(piece if announced else b"%x\r\n%s\r\n" % (len(piece), piece))
+            time.sleep(0.001)  # the refusal is there long before the end
+        connection.sendall(b"" if announced else b"0\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"larger than" in answer
+
+
+def test_what_is_dropped_of_too_large_a_body_is_bounded(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("surefoot.serve.limits.DROPPED_BYTES", 100_000)
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n")
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            connection.sendall(bytes(500_000_000))
 
 
 @pytest.mark.parametrize(
