@@ -17,6 +17,7 @@ from typing import Any
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput
 from surefoot.models.base import Generation, LanguageModel
+from surefoot.models.trace import Trace
 from surefoot.models.writing import GenerationInterrupted
 from surefoot.tasks.jsonl import as_text, read_jsonl, refuse_unknown
 from surefoot.text.prompt import ROLES, Part, Prompt
@@ -138,4 +139,6 @@ def _text(record: Mapping[str, Any]) -> Generation:
     known = [field.name for field in fields(Generation)]
     values: dict[str, Any] = {name: record[name] for name in known if name in record}
     values.update({name: tuple(value) for name, value in values.items() if isinstance(value, list)})
+    if values.get("trace") is not None:
+        values["trace"] = Trace.from_dict(values["trace"])
     return Generation(**values)

@@ -1,0 +1,98 @@
+"""Single-time retrieval: the question is searched for once, and what is found stands before it.
+
+    y = LM([D_x, x]),   D_x = the k best documents of the query x
+
+Writing, scoring and choosing all read the same documents. Documents that do not fit the budget are left out whole, the
+worst ranked first, and the trace names them. Needs nothing of the model. Relations: `flare` and `ircot` search again
+while they write; `cad` below this one amplifies what the documents add.
+Source: the single-time baseline of Jiang et al. 2023 (EMNLP), arXiv:2305.06983, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from surefoot.decoding.sampling import Sampling
+from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer
+from surefoot.retrieval.retriever import Document
+from surefoot.text.prompt import Prompt
+from surefoot.treatments.retrieval.grounded import Grounded, Log, check_searching, with_trace
+from surefoot.treatments.retrieval.showing import Fit, question_of, shown
+
+
+@dataclass(frozen=True)
+class Rag:
+    """`index` is a folder that `surefoot index` made, or from Python a retriever; `k` documents are asked for.
+
+    `layout` is `numbered` or `wikipedia`. `budget` is how many tokens question and documents may take together; 0 is
+    three quarters of the model's context.
+    """
+
+    index: Any = ""
+    k: int = 5
+    layout: str = "numbered"
+    budget: int = 0
+
+    def __post_init__(self) -> None:
+        check_searching(self)
+
+    def apply(self, model: LanguageModel) -> LanguageModel:
+        """The model that reads what was found."""
+        return RagModel(model, "rag", self)
+
+
+class RagModel(Grounded):
+    """Searches once for each prompt, the prompts of a request in one batch."""
+
+    settings: Rag
+
+    def change(self, prompt: Prompt) -> Prompt:
+        return self.grounded(prompt, self.found(prompt).kept)
+
+    def found(self, prompt: Prompt) -> Fit:
+        """The documents that stand before a prompt, and those that did not fit."""
+        return self.fit(prompt, self.search([question_of(prompt)])[0])
+
+    def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
+        self._look_up([prompt for prompt, _ in requests])
+        return super().score(requests)
+
+    def choose(
+        self, prompts: Sequence[Prompt | str], options: Sequence[Sequence[str]], scorer: Scorer = "sum"
+    ) -> list[Choice]:
+        self._look_up(prompts)
+        return super().choose(prompts, options, scorer)
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt | str],
+        sampling: Sampling | Sequence[Sampling] | None = None,
+        begun: Sequence[Generation] | None = None,
+    ) -> list[Generation]:
+        self._look_up(prompts)
+        whole = [Prompt.of(prompt) for prompt in prompts]
+        texts = self.inner.generate([self.change(prompt) for prompt in whole], sampling, begun)
+        return [with_trace(text, self._log(prompt, text)) for prompt, text in zip(whole, texts, strict=True)]
+
+    def _look_up(self, prompts: Sequence[Prompt | str]) -> None:
+        """One search for all; what is found is kept for the questions that follow."""
+        self.search([question_of(Prompt.of(prompt)) for prompt in prompts])
+
+    def _log(self, prompt: Prompt, text: Generation) -> Log:
+        query, (kept, dropped) = question_of(prompt), self.found(prompt)
+        log = Log(calls=1, searches=int(bool(query)), tokens=len(text.token_ids))
+        if query:
+            log.note("search", queries=(query,), documents=shown((*kept, *dropped)))
+        log_dropped(log, dropped)
+        log.note("write", text.text, documents=shown(kept))
+        log.note("stop", note=text.finish_reason)
+        return log
+
+
+def log_dropped(log: Log, dropped: Sequence[Document]) -> None:
+    """Say which documents the budget had no room for."""
+    if dropped:
+        names = ", ".join(document.id for document in dropped)
+        log.note("decide", note=f"no room in the budget for {len(dropped)} documents: {names}")
