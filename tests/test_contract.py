@@ -24,9 +24,11 @@ from surefoot.memorisation.works import Work
 from surefoot.models.base import LanguageModel
 from surefoot.models.scripted import ScriptedModel
 from surefoot.probes import filling
+from surefoot.questions.question import Question
 from surefoot.runs import read_rows
 from surefoot.runs.rows import CELL, ROW_SCHEMA
 from surefoot.settings import build
+from surefoot.tasks.questions import question_task
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
 from surefoot.text.prompt import Part, Prompt
@@ -55,7 +57,12 @@ WORKS = works_task(
         Instruction("t", "{{ title }}"),
     ),
 )
-TASKS = {"memorisation": WORKS}
+QUESTIONS = question_task(
+    [Question(str(n), f"Is {n} odd?", ("yes",), "single", (((str(n),),),)) for n in range(6)],
+    wordings=[replace(w, text=w.text.replace("input", "question")) for w in WORDINGS],
+    new_tokens=6,
+)
+TASKS = {"multi-hop": QUESTIONS, "memorisation": WORKS}
 """What a probe measures that cannot measure any task."""
 
 

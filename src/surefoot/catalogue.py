@@ -67,6 +67,14 @@ ENTRIES: tuple[Entry, ...] = (
         "Longpre et al. 2021, arXiv:2109.05052; Shi et al. 2023, arXiv:2305.14739",
     ),
     Entry(
+        "probe",
+        "multi-hop",
+        "surefoot.probes.multi_hop.probe:MultiHop",
+        "answers to questions that take several documents, and which of those the model had before it",
+        "docs/multi-hop.md",
+        "Trivedi et al. 2023, arXiv:2212.10509",
+    ),
+    Entry(
         "treatment",
         "system-prompt",
         "surefoot.treatments.prompts.system_prompt:SystemPrompt",

@@ -118,8 +118,12 @@ def _write(model: LanguageModel, cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 
 def written_row(task: Task, query: Query, generation: Generation) -> dict[str, Any]:
-    """The answer columns for a written text: parsed into a label where there are labels, else scored by the metric."""
+    """The answer columns for a written text: parsed into a label where there are labels, else scored by the metric.
+
+    Beside them stands the `generation` itself, for a probe that measures more of it; `fill` leaves it out of the rows.
+    """
     common = {
+        "generation": generation,
         "text": generation.text,
         "finish_reason": generation.finish_reason,
         "truncated": generation.truncated,

@@ -86,7 +86,7 @@ def fill(
             rows = ask(model, batch, filling.answering, recheck=recheck)
         if extend:
             rows = extend(model, batch, rows)
-        sink.append(rows)
+        sink.append([{name: value for name, value in row.items() if name != "generation"} for row in rows])
         cells += len(rows)
         if watch:
             watch(Step(batch[0].task.name, batch[0].wording.id, cells, model.tokens.computed - before))

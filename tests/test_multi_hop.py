@@ -1,0 +1,144 @@
+"""The multi-hop probe: answers behind the marker, recall of what was read, and what both cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import surefoot as sf
+from surefoot.calibration import calibrate
+from surefoot.errors import BadInput
+from surefoot.models.trace import Trace
+from surefoot.probes.multi_hop.calibrations import PlantedReader, elsewhere, first_hop, gold, questions, world
+from surefoot.probes.multi_hop.measure import read_answer, recall, score_answer
+from surefoot.questions.question import Question
+from surefoot.tasks.questions import example_of, question_of, question_task
+
+
+def test_the_readings_of_the_calibrations_are_right() -> None:
+    lines = list(calibrate("multi-hop"))
+    assert len(lines) >= 20
+    assert [line for line in lines if not line.ok] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "marked"),
+    [
+        ("X is in Y. So the answer is: Bela.", "Bela", True),
+        ("So the answer is Bela Ora", "Bela Ora", True),
+        ("THE ANSWER IS:  Bela.\nQuestion: who?", "Bela", True),
+        ("The answer is: no. Question: why? So the answer is: yes.", "no", True),
+        ("So the answer is: 5. More follows.", "5", True),
+        ("So the answer is: J. R. Doe.", "J. R. Doe", True),
+        ("So the answer is: 3.5.", "3.5", True),
+        ("So the answer is: U.S. Steel. It is old.", "U.S. Steel", True),
+        ("\n Bela\nand more", "Bela", False),
+        ("", "", False),
+        ("So the answer is:", "So the answer is:", False),
+    ],
+)
+def test_the_answer_stands_behind_the_first_marker_or_is_the_first_line(text: str, answer: str, marked: bool) -> None:
+    assert read_answer(text) == (answer, marked)
+
+
+def test_recall_is_that_of_the_annotator_whose_documents_were_found_best() -> None:
+    evidence = ((("a", "b"), ("c",)), (("d",), ("b",)), ((),))
+    found = recall({"b", "d", "x"}, evidence)
+    assert found is not None
+    assert found.whole == 1.0
+    assert found.hops == (1.0, 1.0)
+    half = recall({"a"}, evidence)
+    assert half is not None
+    assert half.whole == pytest.approx(1 / 3)
+    assert half.hops == (0.5, 0.0)
+    assert recall({"a"}, ()) is None
+    assert recall({"a"}, ((), ((),))) is None
+
+
+def test_a_hop_without_documents_has_no_recall_and_does_not_lower_the_whole() -> None:
+    found = recall({"a"}, ((("a",), ()),))
+    assert found is not None
+    assert found.whole == 1.0
+    assert found.hops[0] == 1.0
+    assert math.isnan(found.hops[1])
+
+
+def test_a_document_of_two_hops_counts_once_in_the_whole() -> None:
+    found = recall({"a"}, ((("a",), ("a", "b")),))
+    assert found is not None
+    assert found.whole == 0.5
+    assert found.hops == (1.0, 0.5)
+
+
+def test_an_answer_scores_by_its_best_accepted_one() -> None:
+    question = Question("q", "Who?", ("Ana Bel", "The Bel"))
+    assert score_answer("bel", question) == (1.0, 1.0)
+    exact, f1 = score_answer("Ana Cor", question)
+    assert (exact, f1) == (0.0, 0.5)
+    assert score_answer("", question) == (0.0, 0.0)
+
+
+def test_a_question_comes_back_from_its_item() -> None:
+    for question in questions():
+        assert question_of(example_of(question)) == question
+
+
+def test_no_prompt_shows_what_is_known_of_the_question() -> None:
+    task = world()
+    for example in task.examples:
+        for wording in task.wordings:
+            prompt = task.query(example, wording).prompt
+            assert prompt.only("input").text.strip().endswith(example.fields["question"])
+            assert not any(step.answer in prompt.text for step in question_of(example).steps)
+
+
+def test_rows_keep_the_trace_and_a_trace_comes_back_from_them() -> None:
+    reading = sf.probe("multi-hop", PlantedReader(gold), world(), recheck=0)
+    rows = {(row["item"], row["wording"]): row for row in reading.rows.to_pylist()}
+    import json
+
+    trace = Trace.from_dict(json.loads(rows["bar", "steps"]["trace"]))
+    assert trace.documents == ("Bar-1", "Bar-2")
+    assert trace.events[1].text == rows["bar", "steps"]["text"]
+    assert (rows["bar", "steps"]["searches"], rows["bar", "steps"]["steps"]) == (1, 1)
+    bare = sf.probe("multi-hop", PlantedReader(gold, traced=False), world(), recheck=0)
+    assert {row["trace"] for row in bare.rows.to_pylist()} == {None}
+
+
+def test_kinds_are_read_apart() -> None:
+    one, two, *rest = questions()
+    task = question_task([replace(one, kind="single"), two, *rest], name="mixed")
+    wrong_on_bridge = PlantedReader(lambda question: gold(question) if question.id == one.id else first_hop(question))
+    summary = sf.probe("multi-hop", wrong_on_bridge, task).summary
+    assert summary.finding("steps", "single").f1.value == 1.0
+    assert summary.finding("steps", "bridge").f1.value == 0.0
+    assert summary.finding("steps").f1.value == pytest.approx(1 / len(questions()))
+    assert summary.finding("steps").recall.value == pytest.approx(0.5 + 0.5 / len(questions()))
+
+
+def test_two_readers_are_compared_on_the_same_questions(tmp_path: Path) -> None:
+    before = sf.probe("multi-hop", PlantedReader(elsewhere, "before"), world(), out=str(tmp_path / "a"))
+    after = sf.probe("multi-hop", PlantedReader(gold, "after"), world(), out=str(tmp_path / "b"))
+    found = sf.compare(before, after)
+    assert found.overall.mean.difference.value == pytest.approx(1.0)
+
+
+def test_a_stored_run_is_reported_and_holds_no_raw_text_of_a_hostile_answer(tmp_path: Path) -> None:
+    hostile = PlantedReader(lambda question: (gold(question)[0], "So the answer is: <script>alert(1)</script>"))
+    reading = sf.probe("multi-hop", hostile, world(), out=str(tmp_path / "run"))
+    page = reading.save(tmp_path / "report.html").read_text()
+    assert reading.summary.sentence() in page
+    assert "<script" not in page
+
+
+def test_a_task_that_is_not_made_of_questions_is_refused() -> None:
+    with pytest.raises(BadInput, match="not made of questions"):
+        sf.probe("multi-hop", sf.ScriptedModel(lambda *_: "x"), "demo/facts")
+
+
+def test_questions_without_answers_make_no_task() -> None:
+    with pytest.raises(BadInput, match="none with an accepted answer"):
+        question_task([Question("q", "Who?")])
