@@ -44,7 +44,7 @@ def name_of(type: str, k: int, seed: int) -> str:
         return str(told["names"][k])
     if "from" in told:
         return str(told["from"] + k)
-    return _spelled(scattered(k, count_of(type), f"{type}/{seed}"), told)
+    return spelled_name(type, scattered(k, count_of(type), f"{type}/{seed}"))
 
 
 def scattered(k: int, count: int, key: str) -> int:
@@ -61,11 +61,36 @@ def _steps(count: int, key: str) -> tuple[int, int]:
     return step, rng.randrange(count)
 
 
-def _spelled(k: int, told: Mapping[str, Any]) -> str:
+def spelled_name(type: str, k: int) -> str:
     """The number written in syllables, which can be read back: each is a consonant and a vowel."""
+    told = types_and_relations()["types"][type]
     k, ending = divmod(k, len(told["endings"]))
     syllables = []
     for _ in range(told["syllables"]):
         k, digit = divmod(k, len(SYLLABLES))
         syllables.append(SYLLABLES[digit])
     return "".join(syllables).capitalize() + str(told["endings"][ending])
+
+
+def index_of(type: str, name: str, seed: int) -> int | None:
+    """The k for which `name_of(type, k, seed)` is this name; None where no entity of the invented type has it."""
+    number = spelled_number(type, name)
+    return None if number is None else unscattered(number, count_of(type), f"{type}/{seed}")
+
+
+def spelled_number(type: str, name: str) -> int | None:
+    """The number that an invented name writes in syllables, the ending being its last digit."""
+    told = types_and_relations()["types"][type]
+    for ending, text in enumerate(told["endings"]):
+        stem = name.removesuffix(text).lower()
+        syllables = [stem[place : place + 2] for place in range(0, len(stem), 2)]
+        if name.endswith(text) and len(syllables) == told["syllables"] and set(syllables) <= set(SYLLABLES):
+            digits = [SYLLABLES.index(syllable) for syllable in syllables]
+            return ending + len(told["endings"]) * sum(d * len(SYLLABLES) ** i for i, d in enumerate(digits))
+    return None
+
+
+def unscattered(place: int, count: int, key: str) -> int:
+    """The k for which `scattered(k, count, key)` is this place: a^-1 (place - b) mod count."""
+    step, start = _steps(count, key)
+    return (place - start) * pow(step, -1, count) % count
