@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 VIEWS: Mapping[str, str] = {
     "phrasing": "surefoot.report.phrasing_view",
     "representation": "surefoot.report.representation",
+    "multi-hop": "surefoot.report.multi_hop",
 }
 DEFAULT = "surefoot.report.plain"
 

@@ -43,13 +43,16 @@ class MultiHop(MatrixProbe):
     def row_schema(self) -> pa.Schema:
         """The columns of an answer (`score` is the word F1, right means exact match), and `exact_match`, `marked`
         (the answer stood behind the marker), `recall` and `hop_recall` (null where nothing could be read or found),
-        `steps`, `calls`, `searches`, `tokens`, and the `trace` as JSON (null without one)."""
+        `steps`, `calls`, `searches`, `tokens`, the `question`, its `gold_documents` by id, and the `trace` as JSON
+        (null without one)."""
         import pyarrow as pa
 
         counts = [(name, pa.int32()) for name in ("steps", "calls", "searches", "tokens")]
         shares = [("exact_match", pa.float64()), ("marked", pa.bool_()), ("recall", pa.float64())]
+        texts = pa.list_(pa.string())
+        told = [("question", pa.string()), ("gold_documents", texts), ("trace", pa.string())]
         schema = super().row_schema
-        for name, kind in (*shares, ("hop_recall", pa.list_(pa.float64())), *counts, ("trace", pa.string())):
+        for name, kind in (*shares, ("hop_recall", pa.list_(pa.float64())), *counts, *told):
             schema = schema.append(pa.field(name, kind))
         return schema
 
@@ -101,5 +104,7 @@ def extended(cell: Cell, row: dict[str, Any]) -> dict[str, Any]:
         "recall": None if found is None else found.whole,
         "hop_recall": None if found is None else list(found.hops),
         **cost(generation)._asdict(),
+        "question": question.text,
+        "gold_documents": list(dict.fromkeys(id for hops in question.evidence for hop in hops for id in hop)),
         "trace": None if trace is None else json.dumps(trace.to_dict(), ensure_ascii=False),
     }

@@ -1,0 +1,109 @@
+"""The timeline of a trace: every event in its order, escaped, on the page and in the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+from html import unescape
+from pathlib import Path
+
+from rich.console import Console
+
+import surefoot as sf
+from surefoot.models.trace import Event, Shown, Trace
+from surefoot.probes.multi_hop.calibrations import PlantedReader, first_hop, gold, questions, world
+from surefoot.report.multi_hop import examples
+from surefoot.report.timeline import Told, moments, terminal_timeline, timeline
+from surefoot.runs.source import Rows
+
+ONE, TWO = Shown("1", "First <b>", "One & only."), Shown("2", "", "Second text.")
+TRACE = Trace(
+    (
+        Event("search", queries=("who <leads>?",), documents=(ONE, TWO)),
+        Event("draft", "He is", tokens=("He", " is"), probabilities=(0.95, 0.1)),
+        Event("decide", note="a token below 0.2"),
+        Event("search", queries=("is",), documents=(TWO,)),
+        Event("write", "He leads.", documents=(ONE,)),
+        Event("read", "Bela", documents=(ONE, TWO)),
+        Event("stop", note="the marker"),
+    ),
+    calls=3,
+    searches=2,
+    tokens=1,
+)
+HOSTILE = "<script>alert('x')</script>\u202egnp"
+
+
+def text_of(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def test_every_event_stands_there_once_and_in_its_order() -> None:
+    shown = [(moment.kind, moment.verb) for moment in moments(TRACE)]
+    assert [kind for kind, _ in shown] == [event.kind for event in TRACE.events]
+    text = text_of(str(timeline("Who?", [Told("m", "Bela", trace=TRACE)])))
+    places = [text.index(part) for part in ("who <leads>?", "a token below 0.2", "He leads.", "the marker")]
+    assert places == sorted(places)
+    assert "3 calls, 2 searches, 1 token" in text
+
+
+def test_a_document_is_new_where_it_first_comes_into_a_prompt_not_where_it_is_found() -> None:
+    found = [[paper.is_new for paper in moment.papers] for moment in moments(TRACE)]
+    assert found == [[True, True], [], [], [False], [True], [False, True], []]
+    assert [[paper.is_gold for paper in moment.papers] for moment in moments(TRACE, {"2"})][5] == [False, True]
+
+
+def test_a_tokens_mark_is_the_fifth_of_its_probability() -> None:
+    edges = (0.0, 0.19, 0.2, 0.4, 0.79, 0.8, 1.0)
+    trace = Trace((Event("draft", tokens=("x",) * 7, probabilities=edges),))
+    assert [piece.level for piece in moments(trace)[0].pieces] == ["p0", "p0", "p1", "p2", "p3", "p4", "p4"]
+
+
+def test_tokens_without_probabilities_are_shown_as_text() -> None:
+    (moment,) = moments(Trace((Event("write", " All of it. ", tokens=("All", " of")),)))
+    assert [(piece.text, piece.level) for piece in moment.pieces] == [("All of it.", "")]
+
+
+def test_whatever_a_model_a_corpus_or_a_user_wrote_is_escaped() -> None:
+    shown = Shown(HOSTILE, HOSTILE, HOSTILE)
+    events = (
+        Event("search", queries=(HOSTILE,), documents=(shown,), note=HOSTILE),
+        Event("draft", tokens=(HOSTILE,), probabilities=(0.1,)),
+        Event("write", HOSTILE, documents=(shown,)),
+    )
+    html = str(timeline(HOSTILE, [Told(HOSTILE, HOSTILE, HOSTILE, "wrong", Trace(events)), Told("m", "", HOSTILE)]))
+    assert "<script" not in html
+    assert "\u202e" not in html
+    assert html.count("&lt;script&gt;") >= 9
+
+
+def printed(*told: Told) -> str:
+    file = io.StringIO()
+    Console(file=file, width=100, color_system=None).print(terminal_timeline("Who?", told, ["Bela"], {"2"}))
+    return file.getvalue()
+
+
+def test_the_terminal_shows_the_same_events_and_marks_gold_documents() -> None:
+    lines = printed(Told("treated", "Bela", outcome="right", trace=TRACE), Told("bare", "", "I guess Ana."))
+    numbered = [line.split(".")[0].strip() for line in lines.splitlines() if re.match(r"\s+\d+\. ", line)]
+    assert numbered == [str(n + 1) for n in range(len(TRACE.events))]
+    assert "*2" in lines
+    assert "read nothing, and wrote: I guess Ana." in lines
+
+
+def test_the_report_shows_right_and_wrong_answers_in_turn_with_what_was_read(tmp_path: Path) -> None:
+    half = {question.id for question in questions()[::2]}
+    reader = PlantedReader(lambda question: gold(question) if question.id in half else first_hop(question))
+    reading = sf.probe("multi-hop", reader, world(), out=str(tmp_path / "run"))
+    chosen = examples(Rows(str(tmp_path / "run")), reading.summary)
+    assert [row["outcome"] for row in chosen] == ["right", "wrong", "right", "wrong"]
+    page = text_of(reading.save(tmp_path / "report.html").read_text())
+    assert "What was read and written, and when" in page
+    for row in chosen:
+        assert row["question"] in page
+
+
+def test_a_model_that_reads_nothing_is_shown_by_what_it_wrote(tmp_path: Path) -> None:
+    reading = sf.probe("multi-hop", PlantedReader(gold, traced=False), world())
+    page = text_of(reading.save(tmp_path / "report.html").read_text())
+    assert "It read nothing and wrote:" in page
