@@ -202,6 +202,14 @@ ENTRIES: tuple[Entry, ...] = (
         "docs/results.md",
         "Sun, Shaib & Wallace 2024, arXiv:2306.11270",
     ),
+    Entry(
+        "reproduction",
+        "nomiracl",
+        "surefoot.reproductions:reproduce",
+        "the published hallucination and error rates of eleven models, from the texts that they wrote",
+        "docs/unanswerable.md",
+        "Thakur et al. 2023, arXiv:2312.11361",
+    ),
 )
 
 

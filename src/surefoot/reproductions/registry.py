@@ -11,6 +11,7 @@ from surefoot.reproductions.reproduction import Reproduction
 
 REPRODUCTIONS: Mapping[str, str] = {
     "R0": "surefoot.reproductions.r0:R0",
+    "NOMIRACL": "surefoot.reproductions.nomiracl:NOMIRACL",
 }
 """Id to `module:object`."""
 
