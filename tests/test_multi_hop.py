@@ -15,7 +15,9 @@ from surefoot.models.trace import Trace
 from surefoot.probes.multi_hop.calibrations import PlantedReader, elsewhere, first_hop, gold, questions, world
 from surefoot.probes.multi_hop.measure import read_answer, recall, score_answer
 from surefoot.questions.question import Question
-from surefoot.tasks.questions import example_of, question_of, question_task
+from surefoot.tasks.loading import load_tasks
+from surefoot.tasks.questions import ANSWERED, example_of, question_of, question_task
+from surefoot.worlds.corpora import QuestionWorld
 
 
 def test_the_readings_of_the_calibrations_are_right() -> None:
@@ -142,3 +144,28 @@ def test_a_task_that_is_not_made_of_questions_is_refused() -> None:
 def test_questions_without_answers_make_no_task() -> None:
     with pytest.raises(BadInput, match="none with an accepted answer"):
         question_task([Question("q", "Who?")])
+
+
+def test_a_world_by_name_is_the_task_of_its_questions() -> None:
+
+    (task,) = load_tasks("world:facts?kinds=bridge,comparison&size=200&count=10&seed=3&tokens=20")
+    made = QuestionWorld(seed=3, size=200, kinds=("bridge", "comparison"), count=10).questions
+    assert [question_of(example) for example in task.examples] == list(made)
+    assert task.max_new_tokens == 20
+    (whole,) = load_tasks("world:facts")
+    assert {example.fields["kind"] for example in whole.examples} == set(ANSWERED)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("world:fakts", 'There is no world "fakts"'),
+        ("world:facts?size=many", 'size of the world is "many"'),
+        ("world:facts?kinds=bridges", 'There is no kind of question "bridges"'),
+        ("world:facts?hops=2", 'has no option "hops"'),
+    ],
+)
+def test_a_world_that_is_not_there_is_refused(spec: str, sentence: str) -> None:
+
+    with pytest.raises(BadInput, match=sentence.replace("?", ".")):
+        load_tasks(spec)

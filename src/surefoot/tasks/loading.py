@@ -36,6 +36,7 @@ def load_tasks(
     file with `columns`; `bigbench:PATH`; `mmlu:PATH`; `conflict:FACTS.jsonl` (or sayings);
     `hub:org/name?split=test&config=main`; `released:DIR#TASK?family=Flan-T5&include_flagged=true`.
     `wordings`: a JSON Lines file that replaces the task's own wordings (a BIG-bench task keeps its designer's).
+    For the multi-hop probe `world:facts` or `world:facts?kinds=bridge,comparison&size=1000&count=100&seed=0&tokens=96`.
     For the memorisation probe `works:` (the bundled works) or `works:FILE?prefix=10,25,50&tokens=200&unlicensed=true`.
     `columns`: what is in which column, for `.jsonl` and `hub:`. `klasses`: classes of wordings to keep. `held_out`
     keeps the wordings that training leaves out (`surefoot.tasks.split`, whatever the seed here) and the controls.
@@ -86,7 +87,7 @@ def load_selection(spec: str | Path, words: Mapping[str, Any], *, base: Path | N
 def rebased(spec: str, base: Path) -> str:
     """The spec as it reads from elsewhere: a relative path in it is taken from the folder `base`."""
     scheme = _source(spec).scheme
-    if scheme == "hub" or spec in bundled_tasks() or (scheme == "works" and not _source(spec).place):
+    if scheme in ("hub", "world") or spec in bundled_tasks() or (scheme == "works" and not _source(spec).place):
         return spec
     prefix = "" if scheme in ("jsonl", "folder") else f"{scheme}:"
     return f"{prefix}{base / spec.removeprefix(prefix)}"
@@ -135,6 +136,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
     "hub": frozenset({"split", "config"}),
     "released": frozenset({"family", "include_flagged"}),
     "works": frozenset({"prefix", "tokens", "unlicensed"}),
+    "world": frozenset({"seed", "size", "count", "kinds", "tokens"}),
 }
 
 
@@ -273,6 +275,14 @@ def _works(source: Source, wordings: Path | None, columns: Columns) -> tuple[Tas
     return (task,)
 
 
+def _world(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.tasks.questions import world_task
+
+    if source.place != "facts":
+        raise BadInput(f'There is no world "{source.place}".{nearest(source.place, ["facts"])}')
+    return _with_wordings((world_task(source.options),), wordings)
+
+
 def _flag(options: Mapping[str, str], name: str) -> bool:
     value = options.get(name, "false").lower()
     if value not in ("true", "false"):
@@ -289,4 +299,5 @@ _READERS: Mapping[str, Callable[[Source, Path | None, Columns], tuple[Task, ...]
     "conflict": _conflict,
     "released": _released,
     "works": _works,
+    "world": _world,
 }

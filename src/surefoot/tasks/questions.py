@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from surefoot.questions.question import Question, Step
 from surefoot.tasks.bank import read_wordings
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
+from surefoot.worlds.corpora import QuestionWorld
 
 WORDINGS = Path(__file__).with_name("question_wordings.jsonl")
 NEW_TOKENS = 96
+ANSWERED = ("single", "bridge", "comparison", "counterfactual", "implicit")
 
 
 def question_task(
@@ -44,6 +46,22 @@ def question_task(
         max_new_tokens=new_tokens,
         source=source,
     )
+
+
+def world_task(options: Mapping[str, str]) -> Task:
+    """The questions of a world as a task; `options` are those of `world:facts?...`, as texts.
+
+    `kinds` is separated by commas (by default all that have answers), `seed`, `size` and `count` are those of
+    `QuestionWorld`, `tokens` is the budget of an answer. Its documents are those of the same seed and size.
+    """
+    wrong = next((name for name, v in options.items() if name != "kinds" and not v.isdecimal()), None)
+    if wrong is not None:
+        raise BadInput(f'{wrong} of the world is "{options[wrong]}"; give a number.')
+    numbers = {name: int(value) for name, value in options.items() if name in ("seed", "size", "count")}
+    kinds = tuple(kind.strip() for kind in options.get("kinds", ",".join(ANSWERED)).split(","))
+    world = QuestionWorld(kinds=kinds, **numbers)
+    tokens = int(options.get("tokens", NEW_TOKENS))
+    return question_task(world.questions, name="facts", new_tokens=tokens, source="a made-up world")
 
 
 def example_of(question: Question) -> Example:
