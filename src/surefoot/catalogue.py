@@ -68,6 +68,14 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "probe",
+        "context-preference",
+        "surefoot.probes.context_preference.probe:ContextPreference",
+        "which of two contexts that disagree, retrieved or written by a model, an answer is taken from",
+        "docs/context-preference.md",
+        "Tan et al. 2024, arXiv:2401.11911",
+    ),
+    Entry(
+        "probe",
         "multi-hop",
         "surefoot.probes.multi_hop.probe:MultiHop",
         "answers to questions that take several documents, and which of those the model had before it",
@@ -192,6 +200,14 @@ ENTRIES: tuple[Entry, ...] = (
         "surefoot.tasks.loading:load_tasks",
         "facts and sayings whose passages and demands contradict what a model knows",
         "docs/context-conflict.md",
+        "this project",
+    ),
+    Entry(
+        "suite",
+        "contexts",
+        "surefoot.tasks.loading:load_tasks",
+        "invented facts with two contexts that disagree, either of which may be right",
+        "docs/context-preference.md",
         "this project",
     ),
     Entry(

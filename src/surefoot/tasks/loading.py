@@ -32,8 +32,9 @@ def load_tasks(
 ) -> tuple[Task, ...]:
     """The tasks that `spec` names, checked by the linter.
 
-    `spec`: a bundled suite (`demo`, `conflict`) or one task of it (`demo/reviews`); a suite or task folder; a `.jsonl`
-    file with `columns`; `bigbench:PATH`; `mmlu:PATH`; `conflict:FACTS.jsonl` (or sayings);
+    `spec`: a bundled suite (`demo`, `conflict`, `contexts`) or one task of it (`demo/reviews`); a suite or task folder;
+    a `.jsonl` file with `columns`; `bigbench:PATH`; `mmlu:PATH`; `conflict:FACTS.jsonl` (or sayings);
+    `contexts:QUESTIONS.jsonl` (with two contexts each);
     `hub:org/name?split=test&config=main`; `released:DIR#TASK?family=Flan-T5&include_flagged=true`.
     `wordings`: a JSON Lines file that replaces the task's own wordings (a BIG-bench task keeps its designer's).
     For the multi-hop probe `world:facts` or `world:facts?kinds=bridge,comparison&size=1000&count=100&seed=0&tokens=96`.
@@ -129,7 +130,10 @@ class Source(NamedTuple):
     options: Mapping[str, str]
 
 
-MADE: Mapping[str, tuple[str, ...]] = {"conflict": ("closed", "conflict", "agree", "endings")}
+MADE: Mapping[str, tuple[str, ...]] = {
+    "conflict": ("closed", "conflict", "agree", "endings"),
+    "contexts": ("closed", "retrieved", "generated", "retrieved-first", "generated-first"),
+}
 """Bundled suites whose tasks are made of other data, by `surefoot.worlds`."""
 
 OPTIONS: Mapping[str, frozenset[str]] = {
@@ -172,7 +176,7 @@ def _folder(source: Source, wordings: Path | None, columns: Columns) -> tuple[Ta
     suite, _, name = source.place.partition("/")
     bundled = SUITES / suite
     if suite in MADE and source.place in bundled_tasks():
-        return _with_wordings((task for task in _made() if name in ("", task.name)), wordings)
+        return _with_wordings((task for task in _made(suite) if name in ("", task.name)), wordings)
     if suite and source.place in bundled_tasks():
         return (read_task(bundled / name, wordings),) if name else read_suite(bundled, wordings)
     path = Path(source.place)
@@ -183,10 +187,21 @@ def _folder(source: Source, wordings: Path | None, columns: Columns) -> tuple[Ta
     raise BadInput(f'There is no task "{source.place}".{nearest(source.place, bundled_tasks())}')
 
 
-def _made() -> tuple[Task, ...]:
+def _made(suite: str) -> tuple[Task, ...]:
+    if suite == "contexts":
+        from surefoot.tasks.contexts import context_tasks
+        from surefoot.worlds.contexts import bundled_pairs
+
+        return context_tasks(bundled_pairs())
     from surefoot.worlds.conflicts import bundled_conflicts
 
     return bundled_conflicts()
+
+
+def _contexts(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.tasks.contexts import context_tasks, read_contexts
+
+    return _with_wordings(context_tasks(read_contexts(Path(source.place))), wordings)
 
 
 def _conflict(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
@@ -297,6 +312,7 @@ _READERS: Mapping[str, Callable[[Source, Path | None, Columns], tuple[Task, ...]
     "mmlu": _mmlu,
     "bigbench": _bigbench,
     "conflict": _conflict,
+    "contexts": _contexts,
     "released": _released,
     "works": _works,
     "world": _world,

@@ -1,0 +1,420 @@
+"""The context-preference probe on copiers of known loyalty, and its parts against brute force and hand counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import surefoot as sf
+import tiny
+from surefoot.calibration import calibrate
+from surefoot.errors import BadInput
+from surefoot.probes.context_preference.calibrations import by_side, copier, first, world
+from surefoot.probes.context_preference.filters import AIG, AIR, FILTERS, is_unknown, occurs, sift
+from surefoot.probes.context_preference.preference import diff_gr, preference, source_of
+from surefoot.probes.context_preference.probe import ContextPreference
+from surefoot.probes.context_preference.reading import short_answer
+from surefoot.probes.context_preference.similarity import jaccard, semantic, sentence_jaccard, slice_by
+from surefoot.probes.context_preference.splitting import sentence_truncated, sentences_of, truncated, word_count
+from surefoot.probes.context_preference.units import Answer, Texts, Unit, order_of, units_of
+from surefoot.probes.stored import read_reading
+from surefoot.runs.source import Rows
+from surefoot.tasks.contexts import CONDITIONS, ContextPair, context_tasks, read_contexts
+from surefoot.tasks.lint import lint
+from surefoot.tasks.loading import load_tasks
+
+TEXTS = Texts("Who made it?", "Anna made it, they say.", "It was made by Bert.")
+
+
+def unit(
+    retrieved: str | None = "Anna",
+    generated: str | None = "Bert",
+    gold: str = "Bert",
+    closed: str | None = "Carl",
+    hybrid: tuple[str | None, ...] = ("Bert",),
+    item: str = "1",
+) -> Unit:
+    def answer(text: str | None) -> Answer:
+        return Answer(text, text == gold)
+
+    names = ("generated-first", "retrieved-first")
+    both = {name: answer(text) for name, text in zip(names, hybrid, strict=False)}
+    return Unit(item, "w", TEXTS, answer(retrieved), answer(generated), answer(closed), both)
+
+
+# The instrument as a whole
+
+
+def test_the_readings_of_the_copiers_are_right() -> None:
+    assert [line for line in calibrate("context-preference") if not line.ok] == []
+
+
+def test_a_world_that_always_shows_one_order_is_seen_through_the_first_copier() -> None:
+    """Were `retrieved-first` to show the generated context first, the two orders would not cancel."""
+    pairs, tasks = world()
+    small = [task.sample(30) for task in tasks]
+    fixed = [replace(t, examples=small[-1].examples) if t.name == "retrieved-first" else t for t in small]
+    readings = [ContextPreference().measure(copier(first, pairs), own).summary for own in (small, fixed)]
+    assert [one.preference("all").diff_gr.value for one in readings] == [0, 1]
+
+
+def test_every_unit_is_counted_once_and_what_is_kept_obeys_the_filters() -> None:
+    """By a model that reads three times of four, so that all but two filters have something to drop."""
+
+    def scatter(prompt: sf.Prompt, options: Sequence[str]) -> str:
+        toss = hashlib.sha256(prompt.text.encode()).digest()[0]
+        named = [option for option in options if option in prompt.only("context").text]
+        return named[0] if named and toss % 4 else options[toss % len(options)]
+
+    reading = ContextPreference().measure(sf.ScriptedModel(scatter, "scatter"), world()[1])
+    units = units_of(Rows.of(reading.rows), world()[1], "scatter")
+    sifted = sift(units)
+    assert sum(one.units for one in reading.summary.counts) == reading.summary.units == len(units) == 160
+    assert {one.name: one.units for one in reading.summary.counts} == dict(sifted.counts)
+    assert all(count for name, count in sifted.counts.items() if name not in ("unanswered", "both right", "both wrong"))
+    for name, own in sifted.kept.items():
+        for one in own:
+            assert one.generated.is_right == (name == AIG)
+            assert one.retrieved.is_right == (name == AIR)
+            assert not any(drops(one) for drops in FILTERS.values())
+
+
+def test_the_order_of_rows_and_tasks_changes_nothing() -> None:
+    tasks = [task.sample(20) for task in world()[1]]
+    probe = ContextPreference(least=1)
+    reading = probe.measure(copier(by_side("generated"), world()[0]), tasks)
+    rows = reading.rows.take(np.random.default_rng(0).permutation(reading.rows.num_rows))
+    assert probe.summarise(rows, tasks[::-1], "copier").to_dict() == reading.summary.to_dict()
+
+
+def test_the_bundled_questions_have_one_right_side_each_in_equal_style() -> None:
+    tasks = {task.name: task for task in load_tasks("contexts")}
+    assert tuple(tasks) == CONDITIONS
+    assert [finding for task in tasks.values() for finding in lint(task)] == []
+    right, long = [], []
+    for example in tasks["generated"].examples:
+        other = next(e for e in tasks["retrieved"].examples if e.id == example.id)
+        gold = example.options[example.gold or 0]
+        sides = [occurs(gold, e.fields["background"]) for e in (example, other)]
+        assert sides.count(True) == 1
+        right.append(sides[0])
+        long.append(len(example.fields["background"]) > len(other.fields["background"]))
+    table = [[right[i] == a and long[i] == b for i in range(120)].count(True) for a in (0, 1) for b in (0, 1)]
+    assert min(table) >= 20
+
+
+def test_without_its_context_a_prompt_is_the_closed_book_one() -> None:
+    tasks = {task.name: task for task in load_tasks("contexts", limit=3)}
+    for name in CONDITIONS[1:]:
+        for place, wording in enumerate(tasks[name].wordings):
+            for example, bare in zip(tasks[name].examples, tasks["closed"].examples, strict=True):
+                prompt = tasks[name].query(example, wording).prompt
+                closed = tasks["closed"].query(bare, tasks["closed"].wordings[place]).prompt
+                assert prompt.without("context").text == closed.text != prompt.text
+
+
+@pytest.mark.parametrize("order", ["both", "random", "generated-first", "retrieved-first"])
+def test_each_order_asks_what_it_should_and_is_complete(order: str, tmp_path: Path) -> None:
+    pairs, tasks = world()
+    tasks = tuple(task.sample(16) for task in tasks)
+    out = str(tmp_path / "run")
+    reading = sf.probe(
+        "context-preference", copier(first, pairs), tasks, order=order, seed=3, recheck=0, least=1, out=out
+    )
+    asked = {name: set() for name in CONDITIONS}
+    for row in reading.rows.to_pylist():
+        asked[row["task"]].add(row["item"])
+    ids = {example.id for example in tasks[0].examples}
+    coin = {name: {id for id in ids if order_of(id, 3) == name} for name in CONDITIONS[3:]}
+    expected = {"both": [ids, ids], "random": [coin["retrieved-first"], coin["generated-first"]]}
+    expected |= {"retrieved-first": [ids, set()], "generated-first": [set(), ids]}
+    assert [asked[name] for name in CONDITIONS] == [ids, ids, ids, *expected[order]]
+    assert min(map(len, coin.values())) >= 4
+    assert reading.summary.complete
+    short = reading.rows.slice(1)
+    assert not ContextPreference(order=order, seed=3, recheck=0).summarise(short, tasks, "copier").complete
+
+
+def test_a_run_is_read_again_and_reported(tmp_path: Path) -> None:
+    model = copier(by_side("generated"), load_pairs())
+    reading = sf.probe("context-preference", model, limit=30, out=str(tmp_path / "run"), least=3)
+    again = read_reading(str(tmp_path / "run"))
+    assert again.to_dict() == reading.to_dict()
+    text = again.save(tmp_path / "report.html").read_text()
+    assert again.summary.sentence() in text
+    assert "DiffGR +1.00" in again.summary.sentence()
+
+
+def load_pairs() -> tuple[ContextPair, ...]:
+    from surefoot.worlds.contexts import bundled_pairs
+
+    return bundled_pairs()
+
+
+# Filters
+
+
+@pytest.mark.parametrize(
+    ("own", "name"),
+    [
+        ({"retrieved": None}, "unanswered"),
+        ({"generated": "It is unknown."}, "untraceable"),
+        ({"generated": "unknown"}, "unanswered"),
+        ({"generated": "It is not mentioned in the passage"}, "unanswered"),
+        ({"retrieved": "Dora"}, "untraceable"),
+        ({"generated": "made"}, "both wrong"),
+        ({"generated": "Bert was"}, "untraceable"),
+        ({"closed": "bert."}, "parametric"),
+        ({"closed": "the ANNA"}, "parametric"),
+        ({"gold": "Dora"}, "both wrong"),
+        ({"retrieved": "it", "generated": "it", "gold": "it"}, "both right"),
+        ({}, AIG),
+        ({"gold": "Anna"}, AIR),
+        ({"closed": None}, AIG),
+    ],
+)
+def test_a_unit_is_dropped_for_its_first_defect(own: dict[str, str | None], name: str) -> None:
+    counts = sift([unit(**own)]).counts  # type: ignore[arg-type]
+    assert {key: count for key, count in counts.items() if count} == {name: 1}
+
+
+def test_without_the_parametric_filter_what_memory_says_is_kept() -> None:
+    assert sift([unit(closed="Bert")], parametric=False).counts == {
+        "unanswered": 0,
+        "untraceable": 0,
+        "both right": 0,
+        "both wrong": 0,
+        AIG: 1,
+        AIR: 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(None, True), ("", True), ("None", True), ("None Such", False), ("I do not know that.", True), ("Anna", False)],
+)
+def test_answers_that_name_nothing_are_known(text: str | None, expected: bool) -> None:
+    assert is_unknown(Answer(text, False)) is expected
+
+
+WORDS = st.lists(st.sampled_from("abcd"), max_size=6).map(" ".join)
+
+
+@given(WORDS, WORDS)
+def test_occurrence_is_that_of_padded_strings(part: str, text: str) -> None:
+    """`a` is an English article and goes from both; padding makes a word sequence a substring."""
+    clean = [" ".join(word for word in one.split() if word != "a") or one for one in (part, text)]
+    assert occurs(part, text) == (bool(part) and f" {clean[0]} " in f" {clean[1]} ")
+
+
+# Attribution and DiffGR
+
+
+def test_an_answer_is_attributed_by_equality_with_context_answers_before_memory() -> None:
+    one = unit(closed="Carl")
+    said = {"the Bert.": "generated", "ANNA": "retrieved", "Carl": "memory", "Bertha": "other", "": "other"}
+    assert {text: source_of(Answer(text, False), one) for text in said} == said
+    assert source_of(Answer(None, False), one) == "other"
+
+
+def test_diff_gr_is_that_of_hand_counts() -> None:
+    hybrid = [("Bert", "Bert")] * 3 + [("Anna", "Bert")] * 2 + [("Carl", "Dora")] + [("Anna", "Carl")]
+    found = preference("x", [unit(hybrid=own, item=str(i)) for i, own in enumerate(hybrid)], least=1)
+    assert (found.questions, found.units, found.decided) == (7, 7, 6)
+    shares = (found.generated, found.retrieved, found.memory, found.other)
+    assert shares == pytest.approx((4 / 7, 1.5 / 7, 1 / 7, 0.5 / 7))
+    assert found.diff_gr.value == pytest.approx((4 - 1.5) / (4 + 1.5))
+    assert found.right.value == pytest.approx(4 / 7)
+    assert -1 <= found.diff_gr.low < found.diff_gr.value < found.diff_gr.high <= 1
+
+
+def test_the_interval_is_that_of_an_exact_enumeration_of_resamples() -> None:
+    """Four questions for and one against: all 5^5 ways to draw five questions."""
+    hybrid = [("Bert",)] * 4 + [("Anna",)]
+    found = preference("x", [unit(hybrid=own, item=str(i)) for i, own in enumerate(hybrid)], least=1)
+    draws = [sum(drawn) / 5 for drawn in product([1, 1, 1, 1, -1], repeat=5)]
+    expected = np.quantile(draws, [0.025, 0.975], method="inverted_cdf").tolist()
+    assert (found.diff_gr.low, found.diff_gr.high) == pytest.approx(expected)
+    assert expected == pytest.approx([-0.2, 1])
+
+
+def test_diff_gr_is_nan_where_it_is_undefined_or_stands_on_too_little() -> None:
+    assert isnan(diff_gr(0, 0))
+    undecided = preference("x", [unit(hybrid=("Dora",))], least=1)
+    assert isnan(undecided.diff_gr.value)
+    assert undecided.other == 1
+    few = [unit(item=str(i)) for i in range(9)]
+    assert isnan(preference("x", few, least=10).diff_gr.value)
+    assert preference("x", [*few, unit(item="9")], least=10).diff_gr.value == 1
+    assert isnan(preference("x", [unit(hybrid=())], least=1).generated)
+
+
+# Similarity
+
+
+@given(st.lists(st.sampled_from("bcde"), max_size=6), st.lists(st.sampled_from("bcde"), max_size=6))
+def test_jaccard_is_that_of_brute_force(left: list[str], right: list[str]) -> None:
+    found = jaccard(" ".join(left).upper() + ".", " ".join(right))
+    union = [word for word in "bcde" if word in left or word in right]
+    if union and right:
+        assert found == sum(word in left and word in right for word in union) / len(union)
+    assert found == jaccard(" ".join(right), " ".join(left).upper() + ".")
+
+
+def test_the_best_sentence_is_the_best_of_all_sentences() -> None:
+    context = "Rain fell. Bert made it himself, who else? Who made it is known! Nobody."
+    every = [jaccard("Who made it?", sentence) for sentence in sentences_of(context)]
+    assert len(every) == 4
+    assert sentence_jaccard("Who made it?", context) == max(every) == every[2]
+    assert sentence_jaccard("Who made it?", "") == 0
+
+
+class Letters:
+    """Encodes a text as the unit vector of its counts of letters."""
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        counts = np.array([[text.lower().count(chr(97 + i)) for i in range(26)] for text in texts], dtype=np.float64)
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+def test_the_semantic_measure_is_the_largest_cosine_over_sentences() -> None:
+    texts = {"1": Texts("abc", "Aab. Ccb!", "Zzz. Abc.")}
+    found = semantic(texts, Letters())
+    vectors = Letters().encode(["abc", "Aab.", "Ccb!", "Abc."])
+    expected = (max(float(vectors[0] @ vectors[1]), float(vectors[0] @ vectors[2])), float(vectors[0] @ vectors[3]))
+    assert found == {"1": pytest.approx(expected)}
+
+
+def test_slices_have_equal_counts_and_hold_every_question_once_in_order() -> None:
+    units = [unit(item=str(i)) for i in range(10)] * 2
+    gaps = {str(i): (i * 7 % 10) / 10 for i in range(10)}
+    slices = slice_by(gaps, units, 4, least=1)
+    assert [one.preference.questions for one in slices] == [3, 3, 2, 2]
+    assert [one.preference.units for one in slices] == [6, 6, 4, 4]
+    assert [(one.low, one.high) for one in slices] == [(0, 0.2), (0.3, 0.5), (0.6, 0.7), (0.8, 0.9)]
+    random.Random(0).shuffle(units)
+    assert slice_by(gaps, units, 4, least=1) == slices
+
+
+# Reading and cutting texts
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("The answer is: Bert.", "Bert"),
+        ("\nAnswer: Bert\nMore", "Bert"),
+        ("Bert.", "Bert"),
+        ("The answer is", "The answer is"),
+        ("St. Bert", "St. Bert"),
+    ],
+)
+def test_a_written_answer_is_read_without_its_lead(text: str, answer: str) -> None:
+    assert short_answer(text) == answer
+
+
+SENTENCES = st.lists(st.sampled_from(["It rained.", "Who knows?", "Bert's 3.5 tons fell", "No!"]), max_size=6)
+
+
+@given(SENTENCES.map(" ".join), st.integers(0, 15))
+def test_a_cut_text_is_a_beginning_within_the_limit_and_the_other_kind_ends_a_sentence(text: str, limit: int) -> None:
+    cut, whole = truncated(text, limit), sentence_truncated(text, limit)
+    assert text.startswith(cut)
+    assert text.startswith(whole)
+    assert word_count(cut) == min(limit, word_count(text))
+    assert word_count(whole) <= limit
+    assert whole in ("", text.strip()) or whole[-1] in ".?!"
+    assert len(whole) <= max(len(cut), len(text) if word_count(text) <= limit else 0, len(cut) + 1)
+
+
+# Bad input
+
+LINE = {"question": "Who?", "answers": ["Bert"], "retrieved": "Anna did.", "generated": "Bert did."}
+
+
+def wrote(path: Path, *lines: object) -> Path:
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def test_a_file_of_questions_is_asked_and_written_answers_are_read(tmp_path: Path) -> None:
+    path = wrote(tmp_path / "q.jsonl", LINE, {**LINE, "id": "b", "retrieved": "Bert did.", "generated": "Carl did."})
+    answers = {"Anna did.": "The answer is Anna.", "Bert did.": "Answer: Bert", "Carl did.": "Carl.", "": "Zoe"}
+
+    def script(prompt: sf.Prompt, _: object) -> str:
+        shown = prompt.only("context").text
+        return next(said for text, said in answers.items() if text in shown)
+
+    reading = sf.probe("context-preference", sf.ScriptedModel(script), f"contexts:{path}", least=1)
+    assert [pair.id for pair in read_contexts(path)] == ["1", "b"]
+    assert {one.name: one.units for one in reading.summary.counts if one.units} == {AIG: 2, AIR: 2}
+    assert [one.diff_gr.value for one in reading.summary.sets] == [-1, -1, -1]
+    assert [one.right.value for one in reading.summary.sets] == [0, 1, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"retrieved": ""}, 'line 1: a question needs "retrieved"'),
+        ({"answers": []}, 'line 1: a question needs "answers"'),
+        ({"answers": "Bert"}, 'line 1: "answers" is "Bert", which is not a list'),
+        ({"option": ["x"]}, 'unknown key "option". Did you mean "options"?'),
+        ({"options": ["Anna", "Carl"]}, 'Of the options of "1" 0 are right answers'),
+        ({"options": ["Bert", "the bert"]}, 'Of the options of "1" 2 are right answers'),
+        ({"generated": ["x"]}, 'line 1: "generated" is ["x"], which is not text'),
+    ],
+)
+def test_a_bad_line_is_named(change: dict[str, object], part: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        load_tasks(f"contexts:{wrote(tmp_path / 'q.jsonl', {**LINE, **change})}")
+    assert part in str(caught.value)
+
+
+def test_questions_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"has no questions; write at least one line"):
+        read_contexts(wrote(tmp_path / "q.jsonl"))
+    pair = ContextPair("1", "Who?", ("Bert",), "Anna did.", "Bert did.")
+    with pytest.raises(BadInput, match='Two questions have the id "1"'):
+        context_tasks([pair, pair])
+    with pytest.raises(BadInput, match='"1" has no options and others have'):
+        context_tasks([pair, replace(pair, id="2", options=("Bert", "Anna"))])
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"order": "rndom"}, '"rndom" is not an order of contexts. Did you mean "random"?'),
+        ({"least": 0}, "least is 0"),
+        ({"slices": 0}, "slices is 0"),
+    ],
+)
+def test_a_bad_setting_is_refused(settings: dict[str, object], part: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        sf.probe("context-preference", tiny.causal(), "contexts", limit=2, **settings)
+    assert part in str(caught.value)
+
+
+def test_tasks_that_are_no_conditions_or_lack_one_are_refused() -> None:
+    with pytest.raises(BadInput, match='"reviews" is no condition of the context-preference probe'):
+        sf.probe("context-preference", tiny.causal(), "demo/reviews", limit=2)
+    with pytest.raises(BadInput, match='"retrieved" is not among closed, generated'):
+        sf.probe("context-preference", tiny.causal(), ["contexts/closed", "contexts/generated"], limit=2)
+
+
+def test_the_warnings_name_what_is_too_little() -> None:
+    tasks = [task.sample(8) for task in world()[1]]
+    found = ContextPreference(order="generated-first").measure(copier(first, world()[0]), tasks[1:]).summary
+    told = " ".join(found.warnings())
+    for part in ("fewer than 10", "closed book", "generated-first alone"):
+        assert part in told
