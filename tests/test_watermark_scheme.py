@@ -16,7 +16,7 @@ from marking import MILLIONTH_PRIME, SCHEMES, key_of, lists_of, secret_of, word_
 from surefoot.errors import BadInput, NotAvailable
 from surefoot.watermark import Key, Scheme, new_key, read_key, tokens_of
 from surefoot.watermark.keyed import AnchoredLists, KeyedLists, MinLists
-from surefoot.watermark.published import Exchanges, SelfLists, among_first
+from surefoot.watermark.published import Exchanges, SelfLists, comes_first
 
 RNG = np.random.default_rng(0)
 
@@ -31,13 +31,32 @@ def test_left_lists_are_those_of_transformers(vocabulary: int, gamma: float) -> 
         assert np.array_equal(np.flatnonzero(ours.mask([3, token])), green)
 
 
-@pytest.mark.parametrize("count", [1, 3, 40, 77])
+@pytest.mark.parametrize("count", [1, 3, 40, 75, 76])
 def test_one_token_is_followed_to_where_the_whole_permutation_puts_it(count: int) -> None:
     exchanges = Exchanges(77, count)
     for seed in range(20):
         first = torch.randperm(77, generator=torch.Generator().manual_seed(seed))[:count].tolist()
-        found = among_first(exchanges(seed), np.arange(77))
-        assert np.flatnonzero(found).tolist() == sorted(first)
+        drawn = exchanges(seed)
+        assert [token for token in range(77) if comes_first(drawn, token)] == sorted(first)
+
+
+@pytest.mark.parametrize(
+    ("n", "count", "seeds"),
+    [(77, 76, 400), (49152, 12288, 4), (65536, 6553, 4), (65537, 32769, 4), (151936, 37984, 4)],
+)
+def test_a_step_of_the_permutation_is_exact_for_every_size_of_vocabulary(n: int, count: int, seeds: int) -> None:
+    for seed in (2**31 + 5, 2**32 - 1, 2**40 + 3, *range(seeds)):
+        generator = torch.Generator().manual_seed(seed)
+        pairs = torch.empty(-(-count // 2), dtype=torch.int64).random_(-(1 << 63), None, generator=generator).tolist()
+        numbers = [half for pair in pairs for half in (pair >> 32 & 0xFFFFFFFF, pair & 0xFFFFFFFF)][:count]
+        drawn = Exchanges(n, count)(seed & 0xFFFFFFFF)
+        assert drawn.tolist() == [i + r % (n - i) for i, r in enumerate(numbers)]
+
+
+def test_lists_that_are_asked_for_again_are_the_same() -> None:
+    lists, ids = lists_of("left"), RNG.integers(0, 270, 300)
+    green = [lists.verdicts(ids).green.tolist() for _ in range(3)]
+    assert green[0] == green[1] == green[2]
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])

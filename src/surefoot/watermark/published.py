@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from surefoot.watermark.scheme import Scheme
 
 TABLE = 1_000_003  # size of the table of the selfhash in the transformers library
 SEEDS = 2**64 - 1
+SEEN = 1 << 20  # seeds that are remembered as drawn once
 CANDIDATES = 40  # most probable tokens that the selfhash looks at
 
 
@@ -29,17 +31,19 @@ class LeftLists(Lists):
     def __init__(self, scheme: Scheme, secret: int) -> None:
         super().__init__(scheme)
         self.secret = secret
-        self._drawn = remembered(Exchanges(scheme.vocabulary, scheme.green), 2 * scheme.green)
+        self._drawn = Recurring(Exchanges(scheme.vocabulary, scheme.green), 2 * scheme.green)
 
     def columns(self, ids: Ids) -> Ids:
         return windows(ids, 2)
 
     def green(self, columns: Ids) -> Bools:
-        found = np.empty(len(columns), np.bool_)
         order = np.argsort(columns[:, 0], kind="stable")
-        for context, places in groupby(order.tolist(), key=lambda place: int(columns[place, 0])):
-            own = list(places)
-            found[own] = among_first(self._drawn(self.seed(context)), columns[own, 1])
+        inside: list[bool] = []
+        for context, rows in groupby(columns[order].tolist(), key=itemgetter(0)):
+            drawn = self._drawn(self.seed(context))
+            inside += [comes_first(drawn, token) for _, token in rows]
+        found = np.empty(len(columns), np.bool_)
+        found[order] = inside
         return found
 
     def seed(self, context: int) -> int:
@@ -67,16 +71,15 @@ class SelfLists(Lists):
     def __init__(self, scheme: Scheme, secret: int) -> None:
         super().__init__(scheme)
         self.secret = secret
-        self._drawn = remembered(Exchanges(scheme.vocabulary, scheme.green), 2 * scheme.green)
+        self._drawn = Recurring(Exchanges(scheme.vocabulary, scheme.green), 2 * scheme.green)
 
     def columns(self, ids: Ids) -> Ids:
         runs = windows(ids, self.scheme.width)
         return np.stack([self._seeds(runs), runs[:, -1]], axis=1)
 
     def green(self, columns: Ids) -> Bools:
-        seeds = [seed % SEEDS & 0xFFFFFFFF for seed in columns[:, 0].tolist()]
-        drawn = map(self._drawn, seeds)
-        return np.asarray([among_first(one, columns[k : k + 1, 1])[0] for k, one in enumerate(drawn)], np.bool_)
+        rows = ((self._drawn(seed % SEEDS & 0xFFFFFFFF), token) for seed, token in columns.tolist())
+        return np.fromiter((comes_first(drawn, token) for drawn, token in rows), np.bool_, len(columns))
 
     def among(self, context: tuple[int, ...], tokens: Ids) -> Bools:
         """Which of `tokens` are green behind the context."""
@@ -104,51 +107,67 @@ def table(secret: int) -> Ids:
 
 
 class Exchanges:
-    """J_i of the first `count` steps of the permutation of n that torch makes from a seed: `drawn = exchanges(seed)`.
+    """J_i of the first `count` < n steps of the permutation of n that torch makes from a seed: `exchanges(seed)`.
 
-    Two numbers of a step come as the halves of one 64-bit integer, the later one in the lower half.
+    r mod m is r - m floor(r / m), and the floor that of r (1 + 2^-50) / m in double precision: the factor outweighs
+    both roundings where m divides r, and is too small to reach the next integer elsewhere, as long as r + m < 2^49.
+    Products and sums keep as many bits as J needs. Two numbers of a step come as the halves of one 64-bit integer, the
+    later one in the lower half.
     """
 
     def __init__(self, n: int, count: int) -> None:
         import torch
 
-        self.generator = torch.Generator()
+        self.count, self.generator = count, torch.Generator()
         self.pairs = torch.empty(-(-count // 2), dtype=torch.int64)
-        steps = np.arange(2 * len(self.pairs), dtype=np.uint32).reshape(-1, 2)[:, ::-1].ravel()
-        self.steps, self.left = steps, np.maximum(1, n - steps.astype(np.int64)).astype(np.uint32)
+        self.numbers: NDArray[np.uint32] = self.pairs.numpy().view(np.uint32)
+        steps = np.arange(len(self.numbers)).reshape(-1, 2)[:, ::-1].ravel()
+        left = np.maximum(2, n - steps)
         self.kind: Any = np.uint16 if n <= 1 << 16 else np.uint32
         self.pair: Any = np.uint32 if n <= 1 << 16 else np.uint64
-        self.count, self.found = count, np.empty_like(steps)
+        self.steps, self.left = steps.astype(self.kind), left.astype(self.kind)
+        self.inverse, self.times = (1 + 2.0**-50) / left, np.empty(len(left), np.int32)
 
     def __call__(self, seed: int) -> NDArray[np.unsignedinteger]:
         self.pairs.random_(-(1 << 63), None, generator=self.generator.manual_seed(seed))
-        numbers: NDArray[np.uint32] = self.pairs.numpy().view(np.uint32)
-        np.remainder(numbers, self.left, out=self.found)
-        np.add(self.found, self.steps, out=self.found)
-        pairs = self.found.astype(self.kind).view(self.pair)
-        half = self.pair(4 * self.pair().itemsize)
+        np.multiply(self.numbers, self.inverse, out=self.times, casting="unsafe")
+        found = self.numbers.astype(self.kind)
+        found -= self.times.astype(self.kind) * self.left
+        found += self.steps
+        pairs, half = found.view(self.pair), self.pair(8 * found.itemsize)
         turned: NDArray[np.unsignedinteger] = (pairs >> half | pairs << half).view(self.kind)
         return turned[: self.count]
 
 
-def among_first(drawn: NDArray[np.unsignedinteger], tokens: Ids) -> Bools:
-    """Whether each token ends up in the first len(drawn) places.
+def comes_first(drawn: NDArray[np.unsignedinteger], token: int) -> bool:
+    """Whether a token ends up in the first len(drawn) places.
 
     A token at place p is taken to place i by the first step i < p with J_i = p; where none comes, step p itself moves
     it on to J_p, unless J_p = p. Places before the current step are final.
     """
-    found: Bools = (drawn == tokens.astype(drawn.dtype)[:, None]).any(1)
-    for place in np.flatnonzero(tokens < len(drawn)).tolist():
-        found[place] = _comes_first(drawn, int(tokens[place]))
-    return found
-
-
-def _comes_first(drawn: NDArray[np.unsignedinteger], token: int) -> bool:
     step, place = 0, token
-    while not (drawn[step:place] == place).any():
+    while not np.count_nonzero(drawn[step:place] == place):
         if place >= len(drawn):
             return False
         step, place = place + 1, int(drawn[place])
         if place == step - 1:
             return True
     return True
+
+
+class Recurring:
+    """Numbers drawn from a seed, kept from the second time on, within the bound of `remembered`.
+
+    Behind most tokens a list is asked for once, and new memory costs a third of what drawing does.
+    """
+
+    def __init__(self, draw: Exchanges, size: int) -> None:
+        self.draw, self.kept, self.seen = draw, remembered(draw, size), set[int]()
+
+    def __call__(self, seed: int) -> NDArray[np.unsignedinteger]:
+        if seed in self.seen:
+            return self.kept(seed)
+        if len(self.seen) >= SEEN:
+            self.seen.clear()
+        self.seen.add(seed)
+        return self.draw(seed)
