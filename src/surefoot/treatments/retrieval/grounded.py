@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from surefoot.errors import BadInput
+from surefoot.errors import BadInput, NotAvailable
 from surefoot.models.base import Generation, LanguageModel
 from surefoot.models.trace import Event, EventKind, Shown, Trace
 from surefoot.retrieval.retriever import Document, Retriever
@@ -185,10 +185,15 @@ def check_searching(settings: Searching) -> None:
 
 
 def refuse_whole_texts(model: LanguageModel, treatment: str) -> None:
-    """A sentence cannot be taken from what decides between whole texts."""
-    from surefoot.treatments.decoding.decoded import refuse_on_search
-
-    refuse_on_search(model, treatment)
+    """Sentences cannot be taken one by one from what decides between whole texts."""
+    below: LanguageModel | None = model
+    while isinstance(below, Wrapped):
+        if below.decides_on_texts:
+            raise NotAvailable(
+                f"{treatment} writes sentence by sentence and {below.treatment} decides between whole texts; "
+                f"leave {below.treatment} out, or apply it last."
+            )
+        below = below.base
 
 
 def with_trace(text: Generation, log: Log) -> Generation:

@@ -54,36 +54,50 @@ def next_sentences(
     model: LanguageModel,
     prompts: Sequence[Prompt],
     begun: Sequence[Generation] | None = None,
-    look_ahead: int = LOOK_AHEAD,
+    look_ahead: int | Sequence[int] = LOOK_AHEAD,
     sampling: Sampling | Sequence[Sampling] | None = None,
 ) -> list[Sentence]:
-    """The next sentence behind each prompt and what was begun behind it, from at most `look_ahead` tokens.
+    """The next sentence behind each prompt and what was begun behind it, from at most `look_ahead` tokens (one for all
+    or one a prompt). A text that had ended is asked to go on all the same.
 
     Where no sentence ends within them, all of them are the sentence. `max_new_tokens` of the sampling is not used.
     """
     before = list(begun) if begun is not None else [Generation("", (), (), "interrupted")] * len(prompts)
     samplings = one_each(sampling, len(prompts))
+    ahead = [look_ahead] * len(prompts) if isinstance(look_ahead, int) else list(look_ahead)
     if not prompts:
         return []
     if "logits" in model.can:
-        return _by_tokens(model, prompts, before, look_ahead, samplings)
-    return _by_text(model, prompts, before, look_ahead, samplings)
+        return _by_tokens(model, prompts, before, ahead, samplings)
+    return _by_text(model, prompts, before, ahead, samplings)
 
 
 def _by_tokens(
     model: LanguageModel,
     prompts: Sequence[Prompt],
     begun: Sequence[Generation],
-    look_ahead: int,
+    look_ahead: Sequence[int],
     samplings: Sequence[Sampling],
 ) -> list[Sentence]:
     from surefoot.models.writing import generate
 
-    rooms = [replace(s, max_new_tokens=len(b.token_ids) + look_ahead) for s, b in zip(samplings, begun, strict=True)]
-    open_ = [replace(text, finish_reason="interrupted") for text in begun]
-    texts = generate(model, prompts, rooms, open_, how=_until_sentences_end([len(b.token_ids) for b in begun]))
+    starts = [len(text.token_ids) for text in begun]
+    rooms = [replace(s, max_new_tokens=n + more) for s, n, more in zip(samplings, starts, look_ahead, strict=True)]
+    texts = generate(model, prompts, rooms, [_open(text) for text in begun], how=_until_sentences_end(starts))
     decode = model.vocabulary.decode
     return [_cut(text, len(b.token_ids), s.stop, decode) for text, b, s in zip(texts, begun, samplings, strict=True)]
+
+
+def _open(text: Generation) -> Generation:
+    """The text as one to be gone on with: without the end token that it may have had."""
+    n = len(text.token_ids)
+    return replace(
+        text,
+        finish_reason="interrupted",
+        logprobs=text.logprobs[:n],
+        sampled_logprobs=text.sampled_logprobs[:n],
+        plain_logprobs=text.plain_logprobs[:n],
+    )
 
 
 def _until_sentences_end(starts: Sequence[int]) -> Write:
@@ -141,11 +155,11 @@ def _by_text(
     model: LanguageModel,
     prompts: Sequence[Prompt],
     begun: Sequence[Generation],
-    look_ahead: int,
+    look_ahead: Sequence[int],
     samplings: Sequence[Sampling],
 ) -> list[Sentence]:
     asked = [gone_on(prompt, text.text) for prompt, text in zip(prompts, begun, strict=True)]
-    texts = model.generate(asked, [replace(s, max_new_tokens=look_ahead) for s in samplings])
+    texts = model.generate(asked, [replace(s, max_new_tokens=n) for s, n in zip(samplings, look_ahead, strict=True)])
     return [_cut_text(text, before) for text, before in zip(texts, begun, strict=True)]
 
 

@@ -1,0 +1,193 @@
+"""Interleaved retrieval: after each sentence of a chain of thought, the index is searched by that sentence.
+
+    P = search(x, K);   repeat   s = first sentence of LM([demonstrations, P, x, s_1 .. s_t]),   P += search(s, K)
+
+until a sentence carries the answer marker, nothing is written, or a limit is met. A reader may then answer from P in a
+pass of its own. Needs `generate`; goes on with token ids where the model shows them, else with text at the end of the
+prompt. Scoring and choosing read the documents that the loop found, as the reader without a chain of thought does.
+Source: Trivedi et al. 2023 (ACL), arXiv:2212.10509. Relations: `rag` searches once; `flare` drafts a sentence first and
+searches where it is unsure. Where the paper, its code and this differ: docs/ircot.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+from surefoot.decoding.sampling import Sampling
+from surefoot.errors import BadInput, nearest
+from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer
+from surefoot.models.writing import one_each
+from surefoot.text.chains import MARKER
+from surefoot.text.prompt import Prompt
+from surefoot.treatments.retrieval.grounded import Grounded, check_searching, in_waves, refuse_whole_texts, with_trace
+from surefoot.treatments.retrieval.ircot_loop import Loop
+from surefoot.treatments.retrieval.ircot_prompts import demonstration_text, read_demonstrations, with_distractors
+from surefoot.treatments.retrieval.ircot_queries import QUERIES, Hygiene
+from surefoot.treatments.retrieval.writing import LOOK_AHEAD
+
+RETRIEVALS = ("interleaved", "once", "never")
+READERS = ("none", "direct", "cot")
+
+BASELINES: Mapping[str, Mapping[str, str]] = {
+    "ircot": {"retrieval": "interleaved", "reader": "none"},
+    "ircot-qa": {"retrieval": "interleaved", "reader": "direct"},
+    "oner": {"retrieval": "once", "reader": "none"},
+    "oner-qa": {"retrieval": "once", "reader": "direct"},
+    "nor-qa": {"retrieval": "never", "reader": "direct"},
+}
+"""The methods of the paper as settings of this one. Without interleaving, a reader answers at once."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Limits of the loop: `cap` documents in all, `max_sentences` of at most `look_ahead` tokens.
+
+    `stop` is looked for in each sentence, as a regular expression without regard to case. `query` is `last` (the last
+    sentence), `question+cot` or `cot` (all sentences).
+    """
+
+    cap: int = 15
+    max_sentences: int = 8
+    look_ahead: int = LOOK_AHEAD
+    stop: str = MARKER
+    query: str = "last"
+
+    def __post_init__(self) -> None:
+        for name in ("cap", "max_sentences", "look_ahead"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"{name} is {getattr(self, name)}; use at least 1.")
+        if self.query not in QUERIES:
+            raise BadInput(f'"{self.query}" is no way to make a query.{nearest(self.query, QUERIES)}')
+        try:
+            re.compile(self.stop)
+        except re.error as problem:
+            raise BadInput(f'stop is "{self.stop}", which is no regular expression ({problem}).') from problem
+
+
+@dataclass(frozen=True)
+class Examples:
+    """`demonstrations` is a JSON Lines file, or from Python a sequence of `Demonstration`.
+
+    Each is shown with its own documents and `distractors` of the others'. `instruct` says how a bare question is to be
+    answered where there are none.
+    """
+
+    demonstrations: Any = ()
+    distractors: int = 2
+    instruct: bool = True
+
+    def __post_init__(self) -> None:
+        if self.distractors < 0:
+            raise BadInput(f"distractors is {self.distractors}; use 0 or more.")
+
+
+@dataclass(frozen=True)
+class Ircot:
+    """`index`, `k`, `layout` and `budget` are those of `rag`; demonstrations are left out first.
+
+    `retrieval` is `interleaved`, `once` (OneR) or `never` (NoR). `reader` is `none` (the chain of thought is the text),
+    `direct` (an answer alone) or `cot` (a new chain of thought over all documents).
+    """
+
+    index: Any = ""
+    k: int = 4
+    layout: str = "wikipedia"
+    budget: int = 0
+    retrieval: str = "interleaved"
+    reader: str = "none"
+    steps: Steps = field(default_factory=Steps)
+    hygiene: Hygiene = field(default_factory=Hygiene)
+    examples: Examples = field(default_factory=Examples)
+
+    def __post_init__(self) -> None:
+        check_searching(self)
+        for value, known in ((self.retrieval, RETRIEVALS), (self.reader, READERS)):
+            if value not in known:
+                raise BadInput(f'"{value}" is none of {", ".join(known)}.{nearest(value, known)}')
+
+    def apply(self, model: LanguageModel) -> LanguageModel:
+        """The model that searches behind each of its sentences."""
+        return IrcotModel(model, "ircot", self)
+
+
+class IrcotModel(Grounded):
+    """The questions of a request go forward together, a sentence each."""
+
+    settings: Ircot
+    decides_on_texts: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
+
+    def __init__(self, base: LanguageModel, treatment: str, settings: Ircot) -> None:
+        base.require("generate", by=f"The treatment {treatment}")
+        refuse_whole_texts(base, treatment)
+        super().__init__(base, treatment, settings)
+        shown = read_demonstrations(settings.examples.demonstrations)
+        mixed = with_distractors(shown, settings.examples.distractors) if shown else []
+        self.texts = {d: [demonstration_text(one, settings.layout, d) for one in mixed] for d in (False, True)}
+        self._read: dict[Prompt, Prompt] = {}
+
+    def told(self) -> Mapping[str, Any]:
+        s = self.settings
+        rest = {"steps": asdict(s.steps), "hygiene": asdict(s.hygiene), "instruct": s.examples.instruct}
+        return {**super().told(), **rest, "examples": self.texts[False]}
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt | str],
+        sampling: Sampling | Sequence[Sampling] | None = None,
+        begun: Sequence[Generation] | None = None,
+    ) -> list[Generation]:
+        """The chain of thought, or what the reader wrote; `max_new_tokens` bounds that text."""
+        whole = [Prompt.of(prompt) for prompt in prompts]
+        return in_waves(self._texts, whole, one_each(sampling, len(whole)), begun)
+
+    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> list[Generation]:
+        with self.keeping():
+            loop = Loop(self)
+            found = loop.run(prompts, samplings)
+            if self.settings.reader != "none":
+                return loop.answered(found, samplings)
+        return [with_trace(one.text, one.log) for one in found]
+
+    def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
+        self._look_up([prompt for prompt, _ in requests])
+        return super().score(requests)
+
+    def choose(
+        self, prompts: Sequence[Prompt | str], options: Sequence[Sequence[str]], scorer: Scorer = "sum"
+    ) -> list[Choice]:
+        self._look_up(prompts)
+        return super().choose(prompts, options, scorer)
+
+    def change(self, prompt: Prompt) -> Prompt:
+        """The prompt of a direct reader with all documents that the loop found."""
+        self._look_up([prompt])
+        return self._read[prompt]
+
+    def render(self, prompt: Prompt | str) -> str:
+        """What is read for the first sentence, before the loop has found more."""
+        return self.inner.render(Loop(self).first(Prompt.of(prompt)))
+
+    def show_tokens(self, prompt: Prompt | str) -> list[tuple[int, str]]:
+        """The tokens of `render`."""
+        return self.inner.show_tokens(Loop(self).first(Prompt.of(prompt)))
+
+    def _look_up(self, prompts: Sequence[Prompt | str]) -> None:
+        """Run the loop for prompts whose documents are not known yet, greedily."""
+        new = [p for p in dict.fromkeys(map(Prompt.of, prompts)) if p not in self._read]
+        if len(self._read) + len(new) > 4096:
+            self._read.clear()
+            new = list(dict.fromkeys(map(Prompt.of, prompts)))
+
+        def found(own: Sequence[Prompt], samplings: Sequence[Sampling]) -> list[Generation]:
+            with self.keeping():
+                loop = Loop(self)
+                for one in loop.run(own, samplings):
+                    self._read[one.prompt] = loop.reading(one, direct=True).prompt
+            return [Generation("", (), (), "stop")] * len(own)
+
+        room = self.settings.steps.max_sentences * self.settings.steps.look_ahead
+        in_waves(found, new, [Sampling(max_new_tokens=room)] * len(new), None)

@@ -1,0 +1,164 @@
+"""The loop of interleaved retrieval over several questions at a time: search, one sentence, search, ..., answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from surefoot.decoding.sampling import Sampling
+from surefoot.models.base import Generation
+from surefoot.retrieval.retriever import Document
+from surefoot.text.prompt import Prompt
+from surefoot.treatments.retrieval.grounded import NOTHING, Log, with_trace
+from surefoot.treatments.retrieval.ircot_prompts import Packed, Packer, framed
+from surefoot.treatments.retrieval.ircot_queries import query_of, take
+from surefoot.treatments.retrieval.showing import context_of, prompt_tokens, question_of, shown
+from surefoot.treatments.retrieval.writing import Sentence, next_sentences
+
+if TYPE_CHECKING:
+    from surefoot.treatments.retrieval.ircot import IrcotModel
+
+NEXT_EXAMPLE = ("\nQ:", "\nWikipedia Title:")  # what follows where a model goes on with an example of its own
+SLACK = 8  # tokens by which the parts of a prompt, counted alone, may fall short of the whole
+
+
+@dataclass
+class Found:
+    """A question on its way: documents in the order in which they were found, and the chain of thought so far."""
+
+    prompt: Prompt
+    question: str
+    documents: list[Document] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+    text: Generation = NOTHING
+    log: Log = field(default_factory=Log)
+    done: bool = False
+    told: str = ""
+
+    def end(self, why: str, finished: bool) -> None:
+        """Stop, and say why; `finished` is false where a limit was met."""
+        self.done = True
+        self.text = replace(self.text, finish_reason="stop" if finished else "length")
+        self.log.note("stop", note=why)
+
+
+class Loop:
+    """One request's way through the loop."""
+
+    def __init__(self, model: IrcotModel) -> None:
+        self.model = model
+        self.settings = model.settings
+        self.steps = model.settings.steps
+        self.packer = Packer(model.settings.layout, model.count, model.budget)
+        self._frames: dict[tuple[Prompt, bool], tuple[Prompt, int]] = {}
+
+    def first(self, prompt: Prompt) -> Prompt:
+        """What is read for the first sentence."""
+        one = Found(prompt, question_of(prompt))
+        self._search([one], [one.question])
+        return self.reading(one, direct=False).prompt
+
+    def run(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> list[Found]:
+        """All questions to the end of their chains of thought."""
+        found = [Found(prompt, question_of(prompt)) for prompt in prompts]
+        if self.settings.retrieval != "never":
+            self._search(found, [one.question for one in found])
+        if self.settings.retrieval != "interleaved" and self.settings.reader != "none":
+            return found
+        going = list(zip(found, samplings, strict=True))
+        while going:
+            self._write(going)
+            going = [(one, sampling) for one, sampling in going if not one.done]
+            if self.settings.retrieval == "interleaved":
+                open_ = [one for one, _ in going if len(one.documents) < self.steps.cap]
+                self._search(open_, [self._query(one) for one in open_])
+        return found
+
+    def answered(self, found: Sequence[Found], samplings: Sequence[Sampling]) -> list[Generation]:
+        """What the reader writes from the documents of each question."""
+        direct = self.settings.reader == "direct"
+        packed = [self.reading(one, direct) for one in found]
+        own = [replace(s, stop=(*s.stop, *NEXT_EXAMPLE)) for s in samplings]
+        texts = self.model.inner.generate([one.prompt for one in packed], own)
+        for one, pack, text in zip(found, packed, texts, strict=True):
+            one.log.calls += 1
+            one.log.tokens += len(text.token_ids)
+            one.log.note("read", text.text, documents=shown(pack.kept), note=f"{self.settings.reader} reader")
+            one.log.note("stop", note=text.finish_reason)
+        return [with_trace(text, one.log) for text, one in zip(texts, found, strict=True)]
+
+    def reading(self, one: Found, direct: bool) -> Packed:
+        """The prompt of a question with its documents, within the budget."""
+        if (one.prompt, direct) not in self._frames:
+            examples = self.model.texts[direct]
+            frame = framed(one.prompt, direct, self.settings.examples.instruct and not examples)
+            self._frames[one.prompt, direct] = frame, prompt_tokens(self.model.inner, frame, self.model.count)
+        frame, taken = self._frames[one.prompt, direct]
+        packed = self.packer.pack(frame, taken, self.model.texts[direct], one.documents)
+        self._tell(one, packed, len(self.model.texts[direct]))
+        return packed
+
+    def _tell(self, one: Found, packed: Packed, examples: int) -> None:
+        """Note what the budget had no room for, once for each state of things."""
+        out = [f"{examples - packed.demonstrations} demonstrations"] if packed.demonstrations < examples else []
+        out += [document.id for document in packed.dropped]
+        note = f"no room in the budget for {', '.join(out)}" if out else ""
+        if note and note != one.told:
+            one.log.note("decide", note=note)
+        one.told = note
+
+    def _write(self, going: Sequence[tuple[Found, Sampling]]) -> None:
+        """One more sentence of each question."""
+        packed = [self.reading(one, direct=False) for one, _ in going]
+        rooms = [self._room(one, sampling) for one, sampling in going]
+        ahead = [max(1, min(self.steps.look_ahead, room)) for room in rooms]
+        own = [replace(s, stop=(*s.stop, *NEXT_EXAMPLE)) for _, s in going]
+        sentences = next_sentences(
+            self.model.inner, [pack.prompt for pack in packed], [one.text for one, _ in going], ahead, own
+        )
+        for (one, _), pack, sentence, room in zip(going, packed, sentences, rooms, strict=True):
+            self._keep(one, pack, sentence, room)
+
+    def _keep(self, one: Found, pack: Packed, sentence: Sentence, room: int) -> None:
+        one.log.calls += 1
+        one.log.tokens += sentence.asked
+        one.text = sentence.so_far
+        if not sentence.text.strip():
+            one.end("the model wrote nothing more", finished=True)
+            return
+        one.sentences.append(sentence.text.strip())
+        one.log.note(
+            "write",
+            sentence.text,
+            tokens=sentence.tokens,
+            probabilities=sentence.probabilities,
+            documents=shown(pack.kept),
+        )
+        if re.search(self.steps.stop, sentence.text, re.IGNORECASE):
+            one.end(f'the sentence matches "{self.steps.stop}"', finished=True)
+        elif len(one.sentences) >= self.steps.max_sentences:
+            one.end(f"the limit of {self.steps.max_sentences} sentences", finished=False)
+        elif room <= len(sentence.tokens):
+            one.end("the limit of tokens", finished=False)
+
+    def _room(self, one: Found, sampling: Sampling) -> int:
+        """Tokens that may still be written: within the context, and the sampling's limit where the chain is the text."""
+        steps = self.steps.max_sentences * self.steps.look_ahead
+        limit = sampling.max_new_tokens if self.settings.reader == "none" else steps
+        context, budget = context_of(self.model.inner), self.model.budget
+        if context is not None and budget is not None:
+            limit = min(limit, context - budget - SLACK)
+        return limit - len(one.text.token_ids)
+
+    def _query(self, one: Found) -> str:
+        return query_of(one.question, one.sentences, self.steps.query, self.settings.hygiene)
+
+    def _search(self, found: Sequence[Found], queries: Sequence[str]) -> None:
+        """Search by one query a question, and add what is new."""
+        for one, query, documents in zip(found, queries, self.model.search(queries), strict=True):
+            taken = take(documents, one.documents, self.steps.cap, self.settings.hygiene)
+            one.documents += taken.documents
+            one.log.searches += 1
+            one.log.note("search", queries=(query,), documents=shown(taken.documents), note="; ".join(taken.notes))
