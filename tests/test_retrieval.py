@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import json
 import math
-import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from retrieving import LETTERS, made, written
 from surefoot.errors import BadInput
 from surefoot.retrieval.bm25 import BM25
 from surefoot.retrieval.corpus import Corpus
 from surefoot.retrieval.retriever import Document
 from surefoot.retrieval.terms import terms
 
-LETTERS = ["ab", "cd", "ef", "gh", "ij", "kl", "mn", "op", "qr", "st", "uv", "wx", "yz"]
 FRUIT = Corpus.of(
     [
         Document("a", "Apples", "Apples are red. Apples are sweet."),
@@ -26,13 +24,6 @@ FRUIT = Corpus.of(
         Document("d", "", ""),
     ]
 )
-
-
-def made(number: int, seed: int = 0) -> Corpus:
-    """Documents of random words, some of them twins."""
-    rng = random.Random(seed)
-    texts = [" ".join(rng.choices(LETTERS, k=rng.randrange(0, 12))) for _ in range(number)]
-    return Corpus.of([Document(str(i), "", texts[i // 2 if i % 5 == 0 else i]) for i in range(number)])
 
 
 def by_formula(corpus: Sequence[Document], query: str, k1: float, b: float) -> dict[str, float]:
@@ -104,9 +95,7 @@ def test_the_digest_tells_corpora_and_settings_apart() -> None:
 
 
 def _jsonl(path: Path, corpus: Corpus) -> Path:
-    lines = "".join(json.dumps(document._asdict()) + "\n" for document in corpus)
-    (path / "c.jsonl").write_text(lines)
-    return path / "c.jsonl"
+    return written(path / "c.jsonl", corpus)
 
 
 def _gzipped(path: Path, corpus: Corpus) -> Path:

@@ -3,8 +3,8 @@
 score(q, d) = sum over the terms t of q, repeated ones each time, of
     idf(t) f(t, d) / (f(t, d) + k1 (1 - b + b |d| / avgdl)),  idf(t) = ln(1 + (N - n_t + 0.5) / (n_t + 0.5))
 with f the count of t in d, |d| the terms of d, avgdl their mean over the N documents, n_t the documents with t.
-Source: Robertson et al. 1994, in the form of Lucene (Kamphuis et al. 2020); Lù 2024, arXiv:2407.03618, for computing each
-term's part in advance. Title and text are searched. A document without any term of the query is not found.
+Source: Robertson et al. 1994, in the form of Lucene (Kamphuis et al. 2020); Lù 2024, arXiv:2407.03618, for computing
+each term's part in advance. Title and text are searched. A document without any term of the query is not found.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from surefoot.errors import BadInput, needs_package
 from surefoot.retrieval.corpus import Corpus
+from surefoot.retrieval.counts import Counts, count
+from surefoot.retrieval.ranking import Ranking, best, check_k, hits
 from surefoot.retrieval.retriever import Hit
 from surefoot.retrieval.terms import VERSION, terms
-
-if TYPE_CHECKING:
-    from surefoot.retrieval.counts import Counts
-    from surefoot.retrieval.ranking import Ranking
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,6 @@ class BM25:
     @classmethod
     def of(cls, corpus: Corpus, k1: float = 1.5, b: float = 0.75) -> BM25:
         """The index of a corpus, in memory. Raises `BadInput` for `k1` below 0 or `b` outside 0..1."""
-        from surefoot.retrieval.counts import count
-
         check(k1, b)
         return cls(corpus, scored(count(corpus), k1, b), k1, b)
 
@@ -48,8 +46,6 @@ class BM25:
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """The best `k` documents of each query that share a term with it, best first, ties in corpus order."""
-        from surefoot.retrieval.ranking import hits
-
         return [hits(ranking, self.corpus) for ranking in self.rank(queries, k)]
 
     def rank(self, queries: Sequence[str], k: int) -> list[Ranking]:
@@ -58,10 +54,6 @@ class BM25:
         return [self._rank(query, k) for query in queries]
 
     def _rank(self, query: str, k: int) -> Ranking:
-        import numpy as np
-
-        from surefoot.retrieval.ranking import Ranking, best
-
         columns = self.index.get_tokens_ids(terms(query))
         if not columns:
             return Ranking(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
@@ -74,7 +66,6 @@ def scored(counts: Counts, k1: float, b: float) -> Any:
     """A `bm25s.BM25` with the part of each (term, document) that is not 0: what its own `index` would give."""
     needs_package("bm25s", extra="retrieval", by="Searching with BM25")
     import bm25s
-    import numpy as np
 
     matrix, words, lengths = counts
     shares = matrix.copy()
@@ -102,9 +93,3 @@ def check(k1: float, b: float) -> None:
         raise BadInput(f"k1 is {k1}; give 0 or more, 1.5 by default.")
     if not 0 <= b <= 1:
         raise BadInput(f"b is {b}; give 0 to 1, 0.75 by default.")
-
-
-def check_k(k: int) -> None:
-    """Refuses to look for less than one document."""
-    if k < 1:
-        raise BadInput(f"k is {k}; look for 1 document or more.")

@@ -19,10 +19,10 @@ Watch = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Corpus(Sequence[Document]):
-    """A sequence of documents; `digest` is the SHA-256 over ids, titles and texts in order, whatever they were read from.
+    """A sequence of documents; `digest` is the SHA-256 over ids, titles and texts in order, wherever they came from.
 
-    A corpus from a file is an Arrow table (id, title, text), in memory or mapped from disk: a document becomes an object
-    when it is asked for.
+    A corpus from a file is an Arrow table (id, title, text), in memory or mapped from disk: a document becomes an
+    object when it is asked for.
     """
 
     documents: Sequence[Document]
@@ -68,6 +68,11 @@ class Corpus(Sequence[Document]):
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self.documents)
+
+
+def searched(document: Document) -> str:
+    """What of a document is searched: title and text."""
+    return f"{document.title}\n{document.text}" if document.title else document.text
 
 
 class Checks:

@@ -1,4 +1,4 @@
-"""How often each term stands in each document, as a sparse matrix; parts of a corpus are counted apart and put together."""
+"""How often each term stands in each document, as a sparse matrix; parts are counted apart and put together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from surefoot.retrieval.corpus import searched
 from surefoot.retrieval.retriever import Document
 from surefoot.retrieval.terms import terms
 
@@ -46,8 +47,3 @@ def together(parts: Sequence[Counts]) -> Counts:
         shape = (part.matrix.shape[0], len(columns))
         matrices.append(sparse.csr_array((part.matrix.data, own[part.matrix.indices], part.matrix.indptr), shape=shape))
     return Counts(sparse.vstack(matrices, "csr"), list(columns), np.concatenate([part.lengths for part in parts]))
-
-
-def searched(document: Document) -> str:
-    """What of a document is searched: title and text."""
-    return f"{document.title}\n{document.text}" if document.title else document.text

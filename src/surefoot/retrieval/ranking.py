@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from surefoot.errors import BadInput
 from surefoot.retrieval.corpus import Corpus
 from surefoot.retrieval.retriever import Hit
 
@@ -37,3 +38,9 @@ def hits(ranking: Ranking, corpus: Corpus) -> list[Hit]:
     """The documents of a ranking with their scores."""
     pairs = zip(ranking.places.tolist(), ranking.scores.tolist(), strict=True)
     return [Hit(corpus[place], score) for place, score in pairs]
+
+
+def check_k(k: int) -> None:
+    """Refuses to look for less than one document."""
+    if k < 1:
+        raise BadInput(f"k is {k}; look for 1 document or more.")

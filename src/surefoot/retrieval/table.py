@@ -31,8 +31,15 @@ class Table(Sequence[Document]):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                return list(self.part(start, max(0, stop - start)))
+            return [self[i] for i in range(start, stop, step)]
         return Document(*(column[index].as_py() for column in self.columns))
+
+    def part(self, start: int, length: int) -> Table:
+        """A stretch of the documents, without a copy."""
+        return Table(self.table.slice(start, length))
 
     def __iter__(self) -> Iterator[Document]:
         for batch in self.table.to_batches():

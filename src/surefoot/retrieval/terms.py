@@ -1,7 +1,7 @@
 """A text as the terms that BM25 counts, in any script.
 
-Texts are composed (NFC) and in lower case. A term is a run of letters, digits and the marks on them. In scripts that put
-no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan) a run gives its characters and, as
+Texts are composed (NFC) and in lower case. A term is a run of letters, digits and the marks on them. In scripts that
+put no space between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan) a run gives its characters and, as
 terms of their own, each two that stand together; a mark belongs to the letter before it. No stop words and no stemming,
 so that nothing depends on knowing the language.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import pairwise
 
 VERSION = 1  # changes with the terms that a text gives, and so with the digest of an index
 
@@ -40,7 +41,7 @@ def terms(text: str) -> list[str]:
 
 def _grams(letters: list[str]) -> list[str]:
     """`ABC` as A, B, C, AB, BC."""
-    return letters + [one + other for one, other in zip(letters, letters[1:], strict=False)]
+    return letters + [one + other for one, other in pairwise(letters)]
 
 
 @lru_cache(maxsize=1)
