@@ -9,17 +9,19 @@ if TYPE_CHECKING:
     from surefoot.models.load import load
     from surefoot.models.scripted import ScriptedModel
     from surefoot.probes import probe
+    from surefoot.side_by_side import ask
     from surefoot.text.prompt import Prompt
     from surefoot.treatments import treat
 
 __version__ = "0.1.0"
-__all__ = ["Prompt", "ScriptedModel", "compare", "load", "probe", "treat"]
+__all__ = ["Prompt", "ScriptedModel", "ask", "compare", "load", "probe", "treat"]
 
 _WHERE = {
     "load": "surefoot.models.load",
     "probe": "surefoot.probes",
     "treat": "surefoot.treatments",
     "compare": "surefoot.comparison",
+    "ask": "surefoot.side_by_side",
     "ScriptedModel": "surefoot.models.scripted",
     "Prompt": "surefoot.text.prompt",
 }

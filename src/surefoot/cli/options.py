@@ -101,9 +101,14 @@ def treated_by(text: str) -> Callable[[Any], Any]:
     """What a treatment given as name:setting=value,... makes of a model."""
     from surefoot.treatments import treat
 
-    name, _, rest = text.partition(":")
-    settings = _treatment_settings(rest)
+    name, settings = settings_of(text)
     return lambda model: treat(name, model, **settings)
+
+
+def settings_of(text: str) -> tuple[str, dict[str, Any]]:
+    """A treatment given as name:setting=value,... as its name and its settings."""
+    name, _, rest = text.partition(":")
+    return name, _treatment_settings(rest)
 
 
 def pairs(settings: list[str] | None) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""`surefoot ask`: one question, asked of a model with and without treatments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from surefoot.cli.app import app
+from surefoot.cli.options import AsJson, Device, Dtype, Format, Model, model_from, settings_of
+from surefoot.cli.output import print_json, print_tables
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What is asked.")],
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="bare, or a treatment as name:setting=value,... (rag, flare, ircot); repeatable."),
+    ] = None,
+    index: Annotated[str | None, typer.Option(help="What is searched: a folder of `surefoot index`.")] = None,
+    model: Model = "smollm2",
+    answer: Annotated[
+        list[str] | None, typer.Option(help="An accepted answer, to mark who is right; repeatable.")
+    ] = None,
+    wording: Annotated[
+        str, typer.Option(help="steps asks for a chain of sentences, short for the bare answer.")
+    ] = "steps",
+    max_new_tokens: Annotated[int, typer.Option(help="Tokens of each text at most.")] = 96,
+    html: Annotated[Path | None, typer.Option(help="Write who read what, and when, into this HTML file.")] = None,
+    format: Format = "auto",
+    dtype: Dtype = "auto",
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Ask one question in several ways: the bare model, and treated ones with the documents that they read."""
+    from surefoot.progress import Progress
+    from surefoot.side_by_side import ask as ask_in_ways
+
+    ways = [settings_of(text) for text in by or (["bare", "rag"] if index else ["bare"])]
+    with Progress(quiet=as_json) as progress:
+        progress.say(f"loading {model}")
+        loaded = model_from(model, None, format=format, dtype=dtype, device=device)
+        progress.say(f"asking in {len(ways)} ways")
+        found = ask_in_ways(
+            question,
+            loaded,
+            by=ways,
+            index=index,
+            answers=answer or (),
+            wording=wording,
+            max_new_tokens=max_new_tokens,
+        )
+    written = found.save(html) if html else None
+    if as_json:
+        print_json(found.to_dict())
+        return
+    print_tables(found.terminal())
+    if written:
+        typer.echo(f"Timeline: {written.resolve()}")
