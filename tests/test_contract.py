@@ -25,6 +25,9 @@ from surefoot.models.base import LanguageModel
 from surefoot.models.scripted import ScriptedModel
 from surefoot.probes import filling
 from surefoot.questions.question import Question
+from surefoot.retrieval.bm25 import BM25
+from surefoot.retrieval.corpus import Corpus
+from surefoot.retrieval.retriever import Document
 from surefoot.runs import read_rows
 from surefoot.runs.rows import CELL, ROW_SCHEMA
 from surefoot.settings import build
@@ -70,6 +73,7 @@ def task_of(probe: str) -> Task:
     return TASKS.get(probe, TASK)
 
 
+INDEX = BM25.of(Corpus.of([Document(str(n), "", f"{n} is odd.") for n in range(6)]))
 AMATEUR = tiny.causal(tiny.gpt2_weights())
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "system-prompt": ({"text": "Be brief."}, {"text": "Be loud."}),
@@ -85,11 +89,12 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "beam-search": ({"beams": 4}, {"beams": 4, "groups": 2, "diversity": 1.0}),
     "contrastive-search": ({"alpha": 0.6}, {"alpha": 0.9}),
     "speculative": ({"draft": AMATEUR}, {"draft": AMATEUR, "tokens": 2}),
+    "flare": ({"index": INDEX, "k": 1, "theta": 1.0}, {"index": INDEX, "k": 1, "theta": 1.0, "initial": "first-keep"}),
     "self-consistency": ({"temperature": 1.5, "read": "text", "samples": 3}, {"samples": 2}),
 }
 """Two different settings of each treatment."""
 
-ONCE = {"dola", "beam-search", "contrastive-search", "speculative", "self-consistency"}  # none lies on itself
+ONCE = {"flare", "dola", "beam-search", "contrastive-search", "speculative", "self-consistency"}  # none lies on itself
 EXACT = {"speculative"}  # the model's own texts, in fewer passes; an encoder-decoder writes them token by token
 
 COMMUTING = {"copy-guard"}  # what either layer rules out is ruled out, in whatever order

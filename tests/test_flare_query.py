@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.decoding.rows import Row
-from surefoot.retrieval.retriever import Document, Hit
+from surefoot.retrieval.retriever import Document
 from surefoot.treatments.retrieval.flare_calls import (
     FOLLOW_UP,
     NEVER,
@@ -94,12 +94,12 @@ def test_a_span_is_made_longer_to_whole_words() -> None:
     assert whole_words(tokens, range(5, 6)) == "he"
 
 
-def hits(ids: str) -> list[Hit]:
-    return [Hit(Document(letter, "", letter), -float(place)) for place, letter in enumerate(ids)]
+def ranked(ids: str) -> list[Document]:
+    return [Document(letter, "", letter) for letter in ids]
 
 
 def test_rankings_take_turns() -> None:
-    assert [hit.document.id for hit in interleaved([hits("abc"), hits("xay"), hits("z")], 5)] == list("axzbc")
+    assert [document.id for document in interleaved([ranked("abc"), ranked("xay"), ranked("z")], 5)] == list("axzbc")
 
 
 def test_interleaving_equals_a_sort_by_best_rank_then_list() -> None:
@@ -112,7 +112,7 @@ def test_interleaving_equals_a_sort_by_best_rank_then_list() -> None:
             for letter in set("".join(rankings))
         }
         expected = sorted(best, key=lambda letter: best[letter])[:k]
-        assert [hit.document.id for hit in interleaved([hits(own) for own in rankings], k)] == expected
+        assert [document.id for document in interleaved([ranked(own) for own in rankings], k)] == expected
 
 
 def test_a_call_is_found_however_its_text_is_cut_into_tokens() -> None:

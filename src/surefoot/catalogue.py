@@ -179,6 +179,14 @@ ENTRIES: tuple[Entry, ...] = (
         "this project; Ippolito et al. 2023, arXiv:2210.17546",
     ),
     Entry(
+        "treatment",
+        "flare",
+        "surefoot.treatments.retrieval.flare:Flare",
+        "searches while it writes: wherever the next sentence, drafted, has an unlikely word",
+        "docs/flare.md",
+        "Jiang et al. 2023, arXiv:2305.06983",
+    ),
+    Entry(
         "recipe",
         "paraphrase",
         "surefoot.paraphrases:paraphrase_task",

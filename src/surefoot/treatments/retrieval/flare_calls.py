@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from surefoot.decoding.rows import Row
 
 SEARCH = re.compile(r"\[Search\((.*?)\)\]", re.DOTALL)
-FOLLOW_UP = re.compile(r"^Follow up:(.*)\n", re.MULTILINE | re.IGNORECASE)
+FOLLOW_UP = re.compile(r"^[ \t]*Follow up:(.*)(?=\n)", re.MULTILINE | re.IGNORECASE)
 BIAS = 2.0  # on the logit of "[" (paper, section 3.1)
 NEVER = -100.0  # on the same logit behind a search
 

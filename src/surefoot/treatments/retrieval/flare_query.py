@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from surefoot.retrieval.retriever import Hit
+from surefoot.retrieval.retriever import Document
 
 RULES = ("paper", "released")
 
@@ -63,11 +63,11 @@ def _joined(left: str, right: str) -> bool:
     return bool(left and right) and left[-1].isalnum() and right[0].isalnum()
 
 
-def interleaved(rankings: Sequence[Sequence[Hit]], k: int) -> list[Hit]:
+def interleaved(rankings: Sequence[Sequence[Document]], k: int) -> tuple[Document, ...]:
     """One ranking of several: all first places in the order of the rankings, then all second ones, each document once,
     the first `k` of them."""
-    rounds = (hit for places in zip_longest(*rankings) for hit in places if hit is not None)
-    first: dict[str, Hit] = {}
-    for hit in rounds:
-        first.setdefault(hit.document.id, hit)
-    return list(first.values())[:k]
+    rounds = (document for places in zip_longest(*rankings) for document in places if document is not None)
+    first: dict[str, Document] = {}
+    for document in rounds:
+        first.setdefault(document.id, document)
+    return tuple(first.values())[:k]
