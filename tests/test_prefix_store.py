@@ -67,3 +67,20 @@ def test_memory_is_bounded_and_the_least_recently_used_goes_first() -> None:
     assert len(store.longest(module, [*second, 0])) == 4
     assert len(store.longest(module, [*first, 0])) == 1
     assert len(store.longest(torch.nn.Identity(), [*second, 0])) == 0
+
+
+def test_rows_that_begin_differently_go_on_in_one_pass() -> None:
+    """Kept beginnings of 0, 1 and 3 blocks, rests of all lengths; the passes of the module are counted."""
+    begins = [BEGIN, BEGIN * 2 + "!", "Nothing of this was read before, and it is not short."]
+    prompts = [begin + end for begin in begins for end in (" a", " and many more words behind it")]
+    model = with_store()
+    model.generate([begins[0], begins[1]], DRAWN)
+    passes: list[int] = []
+    hook = model.model.register_forward_pre_hook(lambda *_: passes.append(1))
+    try:
+        together = [text.token_ids for text in model.generate(prompts, DRAWN)]
+    finally:
+        hook.remove()
+    assert together == texts(tiny.causal(), prompts)
+    assert len(passes) <= DRAWN.max_new_tokens
+    assert texts(model, prompts) == texts(tiny.causal(), prompts)

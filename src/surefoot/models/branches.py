@@ -70,47 +70,43 @@ class CausalBranch:
         return _plain(self._forward(ids, positions, self.mask, 1)[:, -1])
 
     def _from_store(self) -> torch.Tensor | None:
-        """Logits behind the prompts, each read on from the blocks that were kept; None where there are none."""
+        """Logits behind the prompts, all read on in one pass from the blocks that were kept; None where there are none.
+
+        A row is its kept tokens, then the rest, each padded on the left; what is padding is not seen.
+        """
         if self.store is None or not self.sees_all or self.remembers:
             return None
         kept = [self.store.longest(self.model, ids) for ids in self.prompts]
         if not any(kept):
             return None
-        read = [self._read_on(ids, blocks) for ids, blocks in zip(self.prompts, kept, strict=True)]
-        for index, layer in enumerate(self.cache.layers):
-            own = [cache.layers[index] for _, cache in read]
-            keys = torch.cat([_padded(part.keys, self.width, 2) for part in own])
-            layer.fill(keys, torch.cat([_padded(part.values, self.width, 2) for part in own]))
-        return torch.cat([logits for logits, _ in read])
+        starts = [sum(block.shape[3] for block in own) for own in kept]
+        width = max(starts)
+        behind = max(len(ids) - start for ids, start in zip(self.prompts, starts, strict=True))
+        self._fill(kept, width)
+        rest = [list(ids[start:]) for ids, start in zip(self.prompts, starts, strict=True)]
+        mask = [_ones(start, width) + _ones(len(own), behind) for start, own in zip(starts, rest, strict=True)]
+        self.mask = torch.tensor(mask, device=self.mask.device)
+        self.tokens.computed += sum(map(len, rest))
+        padded = torch.tensor([[self.pad] * (behind - len(own)) + own for own in rest], device=self.mask.device)
+        positions = (self.mask.cumsum(-1) - 1).clamp(min=0)[:, -behind:]
+        return self._forward(padded, positions, self._bias(behind), 1)[:, -1]
 
-    def _read_on(self, ids: Sequence[int], blocks: Sequence[torch.Tensor]) -> tuple[torch.Tensor, Any]:
-        """One prompt behind its kept blocks: logits (1, vocabulary) and the cache of all its tokens."""
-        cache, start = roomy_cache(self.model.config), 0
-        if blocks:
-            kept = torch.cat(list(blocks), 3)
-            start = kept.shape[3]
-            for layer, (keys, values) in zip(cache.layers, kept, strict=True):
-                layer.fill(keys[None], values[None])
-        self.tokens.computed += len(ids) - start
-        device = self.model.device
-        out = self.model(
-            input_ids=torch.tensor([list(ids[start:])], device=device),
-            attention_mask=torch.ones(1, len(ids), dtype=torch.long, device=device),
-            position_ids=torch.arange(start, len(ids), device=device)[None],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        return out.logits[:, -1].float(), cache
+    def _fill(self, kept: Sequence[Sequence[torch.Tensor]], width: int) -> None:
+        """The kept blocks as the cache of their rows, padded on the left; a row may have none."""
+        some = next(own[0] for own in kept if own)
+        rows = [torch.cat(list(own), 3) if own else some[:, :, :, :0] for own in kept]
+        whole = torch.stack([_padded(row, width, 3) for row in rows])
+        for index, layer in enumerate(self.cache.layers):
+            layer.fill(whole[:, index, 0], whole[:, index, 1])
 
     def _keep(self) -> None:
         """Leave what was read for later prompts."""
         if self.store is None:
             return
         for row, ids in enumerate(self.prompts):
-            start = self.width - len(ids)
-            own = [(layer.keys[row, :, start:], layer.values[row, :, start:]) for layer in self.cache.layers]
-            self.store.keep(self.model, ids, own)
+            own = self.mask[row].bool()
+            pairs = [(layer.keys[row][:, own], layer.values[row][:, own]) for layer in self.cache.layers]
+            self.store.keep(self.model, ids, pairs)
 
     def _on_tree(self) -> torch.Tensor | None:
         """Logits behind the prompts, the cache being filled from their tree; None where that cannot be done."""
@@ -241,6 +237,11 @@ class Seq2SeqBranch:
         if self.remembers:
             self.states = States(out.decoder_hidden_states[-1], torch.ones_like(ids, dtype=torch.bool))
         return _plain(out.logits[:, -1].float())
+
+
+def _ones(count: int, width: int) -> list[int]:
+    """Ones behind zeros, `width` in all."""
+    return [0] * (width - count) + [1] * count
 
 
 def _padded(tensor: torch.Tensor, width: int, axis: int) -> torch.Tensor:

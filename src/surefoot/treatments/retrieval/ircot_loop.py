@@ -144,7 +144,7 @@ class Loop:
             one.end("the limit of tokens", finished=False)
 
     def _room(self, one: Found, sampling: Sampling) -> int:
-        """Tokens that may still be written: within the context, and the sampling's limit where the chain is the text."""
+        """Tokens that may still be written: within the context, and the sampling's limit if the chain is the text."""
         steps = self.steps.max_sentences * self.steps.look_ahead
         limit = sampling.max_new_tokens if self.settings.reader == "none" else steps
         context, budget = context_of(self.model.inner), self.model.budget
