@@ -93,4 +93,4 @@ def spelled_number(type: str, name: str) -> int | None:
 def unscattered(place: int, count: int, key: str) -> int:
     """The k for which `scattered(k, count, key)` is this place: a^-1 (place - b) mod count."""
     step, start = _steps(count, key)
-    return (place - start) * pow(step, -1, count) % count
+    return int((place - start) * pow(step, -1, count) % count)
