@@ -24,13 +24,14 @@ from surefoot.memorisation.works import Work
 from surefoot.models.base import LanguageModel
 from surefoot.models.scripted import ScriptedModel
 from surefoot.probes import filling
-from surefoot.questions.question import Question
+from surefoot.questions.question import Question, Step
 from surefoot.retrieval.bm25 import BM25
 from surefoot.retrieval.corpus import Corpus
 from surefoot.retrieval.retriever import Document
 from surefoot.runs import read_rows
 from surefoot.runs.rows import CELL, ROW_SCHEMA
 from surefoot.settings import build
+from surefoot.tasks.implicit import implicit_task
 from surefoot.tasks.questions import question_task
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
@@ -65,7 +66,12 @@ QUESTIONS = question_task(
     wordings=[replace(w, text=w.text.replace("input", "question")) for w in WORDINGS],
     new_tokens=6,
 )
-TASKS = {"multi-hop": QUESTIONS, "memorisation": WORKS}
+_STEPS = (Step("Which number?", "one"), Step("Is #1 odd?", "yes"))
+STEPS = implicit_task(
+    [Question(str(n), f"Is {n} odd?", ("no", "yes")[n % 2 :], steps=_STEPS) for n in range(6)],
+    conditions=("question", "raw", "steps"),
+)
+TASKS = {"implicit-reasoning": STEPS, "memorisation": WORKS, "multi-hop": QUESTIONS}
 """What a probe measures that cannot measure any task."""
 
 
@@ -90,11 +96,15 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "contrastive-search": ({"alpha": 0.6}, {"alpha": 0.9}),
     "speculative": ({"draft": AMATEUR}, {"draft": AMATEUR, "tokens": 2}),
     "flare": ({"index": INDEX, "k": 1, "theta": 1.0}, {"index": INDEX, "k": 1, "theta": 1.0, "initial": "first-keep"}),
+    "rag": ({"index": INDEX, "k": 1}, {"index": INDEX, "k": 2}),
+    "ircot": tuple({"index": INDEX, "k": k, "max_sentences": 1, "look_ahead": 4} for k in (1, 2)),
     "self-consistency": ({"temperature": 1.5, "read": "text", "samples": 3}, {"samples": 2}),
 }
 """Two different settings of each treatment."""
 
-ONCE = {"flare", "dola", "beam-search", "contrastive-search", "speculative", "self-consistency"}  # none lies on itself
+ONCE = {  # none lies on itself
+    "ircot", "flare", "dola", "beam-search", "contrastive-search", "speculative", "self-consistency"
+}  # fmt: skip
 EXACT = {"speculative"}  # the model's own texts, in fewer passes; an encoder-decoder writes them token by token
 
 COMMUTING = {"copy-guard"}  # what either layer rules out is ruled out, in whatever order

@@ -83,6 +83,14 @@ ENTRIES: tuple[Entry, ...] = (
         "Trivedi et al. 2023, arXiv:2212.10509",
     ),
     Entry(
+        "probe",
+        "implicit-reasoning",
+        "surefoot.probes.implicit_reasoning.probe:ImplicitReasoning",
+        "yes/no questions whose steps are not said: which part of the way a model can go by itself",
+        "docs/implicit-reasoning.md",
+        "Geva et al. 2021, arXiv:2101.02235",
+    ),
+    Entry(
         "treatment",
         "system-prompt",
         "surefoot.treatments.prompts.system_prompt:SystemPrompt",
@@ -177,6 +185,22 @@ ENTRIES: tuple[Entry, ...] = (
         "writes no run of words that stands in protected works",
         "docs/copy-guard.md",
         "this project; Ippolito et al. 2023, arXiv:2210.17546",
+    ),
+    Entry(
+        "treatment",
+        "rag",
+        "surefoot.treatments.retrieval.rag:Rag",
+        "puts what one search by the question found before it",
+        "docs/rag.md",
+        "Jiang et al. 2023, arXiv:2305.06983, single-time retrieval",
+    ),
+    Entry(
+        "treatment",
+        "ircot",
+        "surefoot.treatments.retrieval.ircot:Ircot",
+        "searches behind each sentence of a chain of thought",
+        "docs/ircot.md",
+        "Trivedi et al. 2023, arXiv:2212.10509",
     ),
     Entry(
         "treatment",
