@@ -132,6 +132,20 @@ def test_an_index_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
         build_index(tmp_path / "corpus.jsonl", tmp_path / "idx", kind="bm26")
 
 
+def test_what_cannot_be_built_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    corpus = written(tmp_path / "c.jsonl", CORPUS)
+    for settings, said in (
+        ({"kind": "hybrid", "fusion": "ranks"}, 'no fusion "ranks"'),
+        ({"kind": "dense", "encoder": tmp_path / "no-such-encoder"}, "no-such-encoder"),
+        ({"k1": -1.0}, "k1 is -1.0"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            build_index(corpus, tmp_path / "idx", **settings)  # type: ignore[arg-type]
+        assert not (tmp_path / "idx").exists()
+    with pytest.raises(BadInput, match="cannot be made a folder"):
+        build_index(corpus, corpus)
+
+
 def test_a_corpus_that_has_changed_is_refused_and_one_that_is_gone_is_not(tmp_path: Path) -> None:
     build(tmp_path, "bm25")
     raw = (tmp_path / "corpus.jsonl").read_bytes()

@@ -54,8 +54,7 @@ class Hybrid:
             raise BadInput("A hybrid retriever has no members; give at least one, such as BM25.of(corpus).")
         if len({member.corpus.digest for member in self.members}) > 1:
             raise BadInput("The members of a hybrid retriever search different corpora; index the same one with each.")
-        if self.fusion not in FUSIONS:
-            raise BadInput(f'There is no fusion "{self.fusion}".{nearest(self.fusion, FUSIONS)}')
+        check_fusion(self.fusion)
         if self.weights and len(self.weights) != len(self.members):
             raise BadInput(f"{len(self.weights)} weights for {len(self.members)} members; give one each.")
         if any(not 0 <= weight < float("inf") for weight in self.weights) or (self.weights and not any(self.weights)):
@@ -95,6 +94,12 @@ class Hybrid:
 
     def _weights(self) -> tuple[float, ...]:
         return tuple(map(float, self.weights)) or (1.0,) * len(self.members)
+
+
+def check_fusion(fusion: str) -> None:
+    """Refuses a fusion that is not known, naming the nearest."""
+    if fusion not in FUSIONS:
+        raise BadInput(f'There is no fusion "{fusion}".{nearest(fusion, FUSIONS)}')
 
 
 def reciprocal(ranking: Ranking) -> np.ndarray:

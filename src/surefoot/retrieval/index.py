@@ -18,7 +18,7 @@ from surefoot.retrieval.bm25 import BM25, check
 from surefoot.retrieval.building import Told
 from surefoot.retrieval.corpus import Corpus
 from surefoot.retrieval.dense import Dense, Encoder, minilm
-from surefoot.retrieval.hybrid import Hybrid, Ranker
+from surefoot.retrieval.hybrid import Hybrid, Ranker, check_fusion
 from surefoot.retrieval.source import refuse_changed
 from surefoot.retrieval.table import mapped
 from surefoot.retrieval.terms import VERSION
@@ -48,6 +48,7 @@ def build_index(
     does nothing where the index is there. Raises `BadInput` for a folder with something else in it.
     """
     check(k1, b)
+    check_fusion(fusion)
     if kind not in KINDS:
         raise BadInput(f'There is no kind of index "{kind}".{nearest(kind, KINDS)}')
     parts = KINDS[kind]
@@ -58,6 +59,7 @@ def build_index(
     if "dense" in parts:
         needs_package("faiss", extra="retrieval", by="A dense index")
         settings["dense"] = {"encoder": _encoder_name(encoder)}
+        encoder = _encoder(encoder)
     if kind == "hybrid":
         settings["fusion"] = fusion
     folder = Folder(Path(out).expanduser().absolute())
