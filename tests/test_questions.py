@@ -263,7 +263,8 @@ def test_sari_of_a_rewriting_that_keeps_deletes_and_adds_as_the_reference_does_i
 def test_the_command_writes_a_corpus_and_questions_and_refuses_what_no_world_has(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from surefoot.cli import app
+    import surefoot.cli.world  # noqa: F401 - it adds its verb
+    from surefoot.cli.app import app
     from surefoot.retrieval.corpus import Corpus
 
     def call(*words: str) -> BaseException | None:

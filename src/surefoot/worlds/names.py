@@ -86,11 +86,14 @@ def spelled_number(type: str, name: str) -> int | None:
         syllables = [stem[place : place + 2] for place in range(0, len(stem), 2)]
         if name.endswith(text) and len(syllables) == told["syllables"] and set(syllables) <= set(SYLLABLES):
             digits = [SYLLABLES.index(syllable) for syllable in syllables]
-            return ending + len(told["endings"]) * sum(d * len(SYLLABLES) ** i for i, d in enumerate(digits))
+            number = 0
+            for digit in reversed(digits):
+                number = number * len(SYLLABLES) + digit
+            return ending + len(told["endings"]) * number
     return None
 
 
 def unscattered(place: int, count: int, key: str) -> int:
     """The k for which `scattered(k, count, key)` is this place: a^-1 (place - b) mod count."""
     step, start = _steps(count, key)
-    return int((place - start) * pow(step, -1, count) % count)
+    return (place - start) * pow(step, -1, count) % count
