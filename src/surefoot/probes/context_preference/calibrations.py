@@ -17,8 +17,9 @@ from surefoot.tasks.contexts import ContextPair, context_tasks
 from surefoot.tasks.task import Task
 from surefoot.text.prompt import Prompt
 
-QUESTIONS = 80
-COIN = 2.6 / QUESTIONS**0.5  # of a mean of 80 signs: 99 %
+QUESTIONS = 64
+SIDES = ("retrieved", "generated")
+COIN = 2.6 / QUESTIONS**0.5  # of a mean of 64 signs: 99 %
 
 
 class Shown(NamedTuple):
@@ -114,7 +115,7 @@ def most_similar(shown: Sequence[Shown]) -> Shown:
 
 @cache
 def world() -> tuple[tuple[ContextPair, ...], tuple[Task, ...]]:
-    """80 invented facts in planted contexts, and their tasks."""
+    """64 invented facts in planted contexts, and their tasks."""
     from surefoot.worlds.contexts import planted_pairs
     from surefoot.worlds.facts import FactWorld
 
@@ -147,14 +148,15 @@ def read(pick: Pick, answering: Any, *, order: Any = "both", knows: bool = False
 def copier(pick: Pick, pairs: Sequence[ContextPair], *, knows: bool = False, name: str = "copier") -> ScriptedModel:
     """A model that answers with the value that the picked context states; with one context, with what that states."""
     by_question = {pair.question: pair for pair in pairs}
+    values = {pair.id: {side: stated(getattr(pair, side), pair) for side in SIDES} for pair in pairs}
 
     def script(prompt: Prompt, options: Sequence[str]) -> str:  # noqa: ARG001
-        pair = next(own for question, own in by_question.items() if question in prompt.only("input").text)
-        shown = contexts_in(prompt, pair)
+        asked = prompt.only("input").text
+        pair = next(own for question, own in by_question.items() if question in asked)
+        shown, said = contexts_in(prompt, pair), values[pair.id]
         if shown:
-            return stated(pick(shown) if len(shown) > 1 else shown[0], pair)
-        said = [stated(Shown(side, getattr(pair, side), ""), pair) for side in ("retrieved", "generated")]
-        return said[1] if knows else next(option for option in pair.options if option not in said)
+            return said[(pick(shown) if len(shown) > 1 else shown[0]).side]
+        return said["generated"] if knows else next(o for o in pair.options if o not in said.values())
 
     return ScriptedModel(script, name)
 
@@ -162,15 +164,15 @@ def copier(pick: Pick, pairs: Sequence[ContextPair], *, knows: bool = False, nam
 def contexts_in(prompt: Prompt, pair: ContextPair) -> list[Shown]:
     """The contexts that stand in the prompt's own text, in their order there."""
     text = prompt.only("context").text
-    there = [Shown(side, getattr(pair, side), pair.question) for side in ("retrieved", "generated")]
+    there = [Shown(side, getattr(pair, side), pair.question) for side in SIDES]
     return sorted((one for one in there if one.text.strip() in text), key=lambda one: text.index(one.text.strip()))
 
 
-def stated(shown: Shown, pair: ContextPair) -> str:
-    """The longest option that the context names."""
+def stated(text: str, pair: ContextPair) -> str:
+    """The longest option that a context names."""
     from surefoot.probes.context_preference.filters import occurs
 
-    return max((option for option in pair.options if occurs(option, shown.text)), key=len)
+    return max((option for option in pair.options if occurs(option, text)), key=len)
 
 
 def _value(slice_: Any) -> float:

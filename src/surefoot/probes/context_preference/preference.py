@@ -74,8 +74,8 @@ def preference(name: str, units: Sequence[Unit], *, least: int, seed: int = 0) -
         len(units),
         decided,
         *means,
-        right=wilson(min(float(right.sum()), n), n),
-        diff_gr=_interval(name, shares, seed) if decided >= max(1, least) else NONE,
+        wilson(min(float(right.sum()), n), n),
+        _interval(name, shares, seed) if decided >= max(1, least) else NONE,
     )
 
 

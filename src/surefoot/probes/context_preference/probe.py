@@ -69,6 +69,8 @@ class ContextPreference(MatrixProbe):
 
     def check(self, model: LanguageModel, tasks: Sequence[Task]) -> None:
         """As every matrix probe; refuses a task that is no condition, and runs that lack a context's own."""
+        from surefoot.probes.context_preference.splitting import sentences_of
+
         names = [task.name for task in tasks]
         odd = next((name for name in names if name not in CONDITIONS), None)
         if odd is not None:
@@ -82,6 +84,7 @@ class ContextPreference(MatrixProbe):
                 f'Which context an answer comes from is read from the tasks "{RETRIEVED}" and "{GENERATED}", and '
                 f'"{lacking[0]}" is not among {", ".join(names)}; add it.'
             )
+        sentences_of("One. Two.")  # refuses here, not after the run, where there is no splitter
         super().check(model, tasks)
 
     def stages(self, tasks: Sequence[Task], rows: Callable[[], Rows]) -> Iterator[Sequence[Task]]:

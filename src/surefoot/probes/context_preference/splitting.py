@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from functools import lru_cache
+
+from surefoot.text.sentences import sentences
 
 _WORD = re.compile(r"[^\W_]+(?:['’.,-][^\W_]+)*")
-_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+")
 
 
 def word_count(text: str) -> int:
@@ -15,8 +16,8 @@ def word_count(text: str) -> int:
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences of a text, stripped."""
-    return [text[start:end].strip() for start, end in _spans(text)]
+    """The sentences of a text, without the blanks around them (`surefoot.text.sentences`)."""
+    return [text[start:end] for start, end in _spans(text)]
 
 
 def truncated(text: str, limit: int) -> str:
@@ -31,11 +32,10 @@ def sentence_truncated(text: str, limit: int) -> str:
     for _, end in _spans(text):
         if word_count(text[:end]) > limit:
             break
-        kept = text[:end].strip()
+        kept = text[:end]
     return kept
 
 
-def _spans(text: str) -> list[tuple[int, int]]:
-    ends = [match.end() for match in _END.finditer(text)]
-    bounds = [0, *ends] if ends and ends[-1] == len(text) else [0, *ends, len(text)]
-    return [(a, b) for a, b in pairwise(bounds) if text[a:b].strip()]
+@lru_cache(maxsize=1 << 14)
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple((one.start, one.end) for one in sentences(text))
