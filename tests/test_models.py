@@ -11,6 +11,7 @@ import torch
 import tiny
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput
+from surefoot.models.base import Choice, ranked
 from surefoot.models.local import LocalModel
 from surefoot.models.tree_attention import Unsupported
 
@@ -269,3 +270,10 @@ def test_truncation_on_the_left_keeps_the_beginning_token_and_the_end_of_the_pro
     kept, _ = model._fit(model.encode(["x" * 300 + "?"]), 2)
     assert kept[0][0] == 0
     assert model.encoder.tokenizer.decode(kept[0][-2:]) == "x?"
+
+
+def test_options_are_ranked_by_the_sum_or_the_mean_of_their_tokens() -> None:
+    logprobs = [[-3.0], [-1.0, -1.5, -2.0]]
+    assert ranked(logprobs, "sum", 7, True) == Choice(0, (-3.0, -4.5), 7, True)
+    assert ranked(logprobs, "mean") == Choice(1, (-3.0, -1.5))
+    assert ranked([[float("-inf")], [float("-inf")]], "sum").index is None

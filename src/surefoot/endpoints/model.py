@@ -11,7 +11,7 @@ from surefoot.endpoints.asking import Asked, answer_weighed, messages, next_toke
 from surefoot.endpoints.budget import Budget, Meter
 from surefoot.endpoints.client import Answer, Client, Question
 from surefoot.endpoints.offers import Offers
-from surefoot.endpoints.reading import choice_of, generation_of, next_token_scores
+from surefoot.endpoints.reading import generation_of, next_token_scores
 from surefoot.errors import BadInput, NotAvailable
 from surefoot.models.base import (
     Choice,
@@ -22,6 +22,7 @@ from surefoot.models.base import (
     Scorer,
     TokenCount,
     check_scorer,
+    ranked,
 )
 from surefoot.models.writing import one_each
 from surefoot.text.formats import Format, PromptEncoder
@@ -97,7 +98,7 @@ class EndpointModel(LanguageModel):
         if "logprobs" not in self.can:
             return self._choose_by_next_token(prompts, options)
         found = self._weighed(prompts, options, ends=scorer == "end")
-        return [choice_of(weighed, scorer, length) for weighed, length in found]
+        return [ranked(weighed, scorer, length) for weighed, length in found]
 
     def generate(
         self,

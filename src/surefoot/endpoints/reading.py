@@ -7,14 +7,8 @@ from collections.abc import Sequence
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.endpoints.client import Answer
-from surefoot.models.base import Choice, Generation, Scorer, best
+from surefoot.models.base import Choice, Generation, best
 from surefoot.models.writing import before_stop
-
-
-def choice_of(weighed: Sequence[Sequence[float]], scorer: Scorer, prompt_tokens: int) -> Choice:
-    """The ranking by the sum of each option's log-probabilities, or by their mean."""
-    scores = tuple(sum(own) / (len(own) if scorer == "mean" else 1) for own in weighed)
-    return Choice(best(scores), scores, prompt_tokens)
 
 
 def next_token_scores(answer: Answer, options: Sequence[str]) -> Choice:

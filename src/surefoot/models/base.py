@@ -201,6 +201,14 @@ def check_scorer(scorer: str) -> None:
         raise BadInput(f'"{scorer}" is not a scorer.{nearest(scorer, SCORERS)}')
 
 
+def ranked(
+    logprobs: Sequence[Sequence[float]], scorer: Scorer, prompt_tokens: int = 0, truncated: bool = False
+) -> Choice:
+    """The choice between options by the sum of their tokens' log-probabilities, or by the mean where `scorer` says."""
+    scores = tuple(sum(own) / (len(own) if scorer == "mean" else 1) for own in logprobs)
+    return Choice(best(scores), scores, prompt_tokens, truncated)
+
+
 def best(scores: Sequence[float]) -> int | None:
     """Index of the highest score, the first of equals; None if any score is NaN or all are minus infinity."""
     if not scores or any(math.isnan(score) for score in scores) or max(scores) == float("-inf"):

@@ -25,8 +25,8 @@ from surefoot.models.base import (
     Score,
     Scorer,
     TokenCount,
-    best,
     check_scorer,
+    ranked,
 )
 from surefoot.models.paper_scorer import step_product
 from surefoot.models.writing import generate
@@ -108,11 +108,8 @@ class LocalModel(LanguageModel):
         if scorer == "end":
             end = min(self.ends)
             forks = [[[*fork, end] for fork in choices] for choices in forks]
-        result = []
-        for prompt, logprobs, truncated in zip(ids, self._logprobs(ids, forks), cut, strict=True):
-            scores = tuple(sum(lp) / (len(lp) if scorer == "mean" else 1) for lp in logprobs)
-            result.append(Choice(best(scores), scores, len(prompt), truncated))
-        return result
+        weighed = zip(ids, self._logprobs(ids, forks), cut, strict=True)
+        return [ranked(logprobs, scorer, len(prompt), truncated) for prompt, logprobs, truncated in weighed]
 
     def generate(
         self,

@@ -156,7 +156,7 @@ class Engine:
     def _step(self, group: Group) -> None:
         """One more token for each text of a model."""
         try:
-            tops = [top_of(group.batch.step.logits[row], job.top) for row, job in enumerate(group.jobs)]
+            tops = [top_of(group.batch.step.logits[k : k + 1], job.top)[0] for k, job in enumerate(group.jobs)]
             group.batch.pick()
             for job, top in zip(group.jobs, tops, strict=True):
                 assert job.draft is not None
@@ -217,9 +217,7 @@ def _read(logits: torch.Tensor, tokens: Sequence[int], top: int) -> tuple[list[f
         part = logits[start : start + CHUNK].float()
         norms = part.logsumexp(-1, keepdim=True)
         values += (part.gather(-1, wanted[start : start + CHUNK]) - norms)[:, 0].tolist()
-        best, places = part.topk(top)
-        rows = zip(places.tolist(), (best - norms).tolist(), strict=True)
-        tops += [tuple(zip(ids, logprobs, strict=True)) for ids, logprobs in rows]
+        tops += top_of(part, top, norms)
     return values, tops
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from surefoot.decoding.rows import Draft
 from surefoot.decoding.sampling import Sampling
 from surefoot.models.base import LanguageModel
+from surefoot.models.writing import before_stop
 from surefoot.text.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -64,9 +65,8 @@ class Job:
         assert draft is not None
         ended = draft.finish_reason != "interrupted"
         whole = self.model.vocabulary.decode(draft.written)
-        cuts = [whole.index(stop) for stop in self.sampling.stop if stop in whole]
-        text = whole[: min(cuts)] if cuts else whole
-        safe = len(text) if ended or cuts else _safe(text, self.sampling.stop)
+        text = before_stop(whole, self.sampling.stop)
+        safe = len(text) if ended or len(text) < len(whole) else _safe(text, self.sampling.stop)
         tokens = tuple(
             Weighed(token, logprob, top)
             for token, logprob in zip(draft.written[self.told :], draft.logprobs[self.told :], strict=False)
@@ -104,9 +104,14 @@ def _safe(text: str, stops: Sequence[str]) -> int:
     return end
 
 
-def top_of(logits: torch.Tensor, count: int) -> tuple[tuple[int, float], ...]:
-    """The most probable tokens of one distribution, with natural-log probabilities."""
+def top_of(logits: torch.Tensor, count: int, norms: torch.Tensor | None = None) -> list[tuple[tuple[int, float], ...]]:
+    """The most probable tokens of each row of logits (rows, vocabulary), with natural-log probabilities.
+
+    `norms`, shape (rows, 1), is the log of the sum of exp of each row, where it is known.
+    """
     if not count:
-        return ()
-    values, tokens = (logits.float() - logits.float().logsumexp(-1)).topk(count)
-    return tuple(zip(tokens.tolist(), values.tolist(), strict=True))
+        return [()] * len(logits)
+    values, tokens = logits.float().topk(count)
+    logprobs = values - (logits.float().logsumexp(-1, keepdim=True) if norms is None else norms)
+    rows = zip(tokens.tolist(), logprobs.tolist(), strict=True)
+    return [tuple(zip(ids, own, strict=True)) for ids, own in rows]

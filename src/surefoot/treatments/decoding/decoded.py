@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import NotAvailable
-from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer, best, check_scorer
+from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer, check_scorer, ranked
 from surefoot.models.writing import generate
 from surefoot.text.prompt import Prompt
 from surefoot.treatments.wrapped import Wrapped
@@ -67,11 +67,8 @@ class Decoded(Wrapped):
         if scorer == "end":
             end = min(self.vocabulary.ends)
             answers = [[[*answer, end] for answer in choices] for choices in answers]
-        result = []
-        for forced, logprobs in self._chains(prompts, answers):
-            scores = tuple(sum(lp) / (len(lp) if scorer == "mean" else 1) for lp in logprobs)
-            result.append(Choice(best(scores), scores, len(forced.prompt), forced.truncated))
-        return result
+        chains = self._chains(prompts, answers)
+        return [ranked(logprobs, scorer, len(forced.prompt), forced.truncated) for forced, logprobs in chains]
 
     def _chains(
         self, prompts: Sequence[Prompt | str], answers: Sequence[Sequence[Sequence[int]]]
