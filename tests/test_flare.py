@@ -92,31 +92,28 @@ def test_the_whole_trace_of_a_script_is_as_the_paper_says() -> None:
     text = flare(model, shelf, theta=0.8, beta=0.4).generate([ASK], Sampling(256))[0]
     assert text.text == "Joe is a man. He saw Rome twice. The end."
     assert text.finish_reason == "stop"
-    p: Any = pytest.approx
-    first: Any
-    doubtful: Any
-    again: Any
-    last: Any
-    first, doubtful, again, last = (
-        (("Joe", " is", " a", " man."), p((0.95,) * 4)),
-        (("He", " saw", " Paris", " once."), p((0.95, 0.5, 0.3, 0.95))),
-        (("He", " saw", " Rome", " twice."), p((0.95, 0.95, 0.2, 0.95))),
-        (("The", " end."), p((0.95,) * 2)),
-    )
+
+    def drawn(tokens: Sequence[str], *p: float) -> dict[str, Any]:
+        return {"tokens": tuple(tokens), "probabilities": pytest.approx(p)}
+
+    first = drawn(("Joe", " is", " a", " man."), 0.95, 0.95, 0.95, 0.95)
+    doubtful = drawn(("He", " saw", " Paris", " once."), 0.95, 0.5, 0.3, 0.95)
+    again = drawn(("He", " saw", " Rome", " twice."), 0.95, 0.95, 0.2, 0.95)
+    last = drawn(("The", " end."), 0.95, 0.95)
     keep = 'keep: 0 of {} tokens below 0.8, the lowest 0.950 of "{}"'
     assert trace_of(text) == Trace(
         (
             Event("search", queries=("Who is Joe?",), documents=shown("a", "b")),
-            Event("draft", "Joe is a man.", *first),
+            Event("draft", "Joe is a man.", **first),
             Event("decide", note=keep.format(4, "Joe")),
-            Event("write", "Joe is a man.", *first, documents=shown("a", "b")),
-            Event("draft", "He saw Paris once.", *doubtful),
+            Event("write", "Joe is a man.", **first, documents=shown("a", "b")),
+            Event("draft", "He saw Paris once.", **doubtful),
             Event("decide", note='search: 2 of 4 tokens below 0.8, the lowest 0.300 of "Paris"'),
             Event("search", queries=("He saw  once.",), documents=shown("c", "d")),
-            Event("write", "He saw Rome twice.", *again, documents=shown("c", "d")),
-            Event("draft", "The end.", *last),
+            Event("write", "He saw Rome twice.", **again, documents=shown("c", "d")),
+            Event("draft", "The end.", **last),
             Event("decide", note=keep.format(2, "The")),
-            Event("write", "The end.", *last),
+            Event("write", "The end.", **last),
             Event("stop", note="the model ended the text"),
         ),
         calls=4,
