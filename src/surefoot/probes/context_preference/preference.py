@@ -67,15 +67,18 @@ def preference(name: str, units: Sequence[Unit], *, least: int, seed: int = 0) -
     units = [unit for unit in units if unit.both]
     shares, right = _by_question(units)
     n, decided = len(shares), int((shares[:, :2].sum(axis=1) > 0).sum())
-    means = shares.mean(axis=0).tolist() if n else [nan] * len(SOURCES)
+    generated, retrieved, memory, other = shares.mean(axis=0).tolist() if n else [nan] * len(SOURCES)
     return Preference(
         name,
         n,
         len(units),
         decided,
-        *means,
-        wilson(min(float(right.sum()), n), n),
-        _interval(name, shares, seed) if decided >= max(1, least) else NONE,
+        generated=generated,
+        retrieved=retrieved,
+        memory=memory,
+        other=other,
+        right=wilson(min(float(right.sum()), n), n),
+        diff_gr=_interval(name, shares, seed) if decided >= max(1, least) else NONE,
     )
 
 
