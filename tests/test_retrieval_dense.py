@@ -115,3 +115,9 @@ def test_members_and_weights_that_do_not_fit_are_refused() -> None:
         with pytest.raises(BadInput, match=said):
             Hybrid(*settings)  # type: ignore[arg-type]
     assert len({Hybrid((one,)).digest, Hybrid((one,), "weighted").digest, one.digest, Hybrid((one, one)).digest}) == 4
+
+
+def test_documents_that_score_alike_all_count_in_full() -> None:
+    corpus = Corpus.of([Document("a", "", "ab"), Document("b", "", "cd"), Document("c", "", "ab")])
+    (hits,) = Hybrid((BM25.of(corpus),), "weighted", (0.5,)).search(["ab"], 3)
+    assert [(hit.document.id, hit.score) for hit in hits] == [("a", 0.5), ("c", 0.5)]
