@@ -60,7 +60,10 @@ def script(prompt: sf.Prompt, _: Any) -> str:
 
 
 QUESTION = "Where was the maker of Grey Tide born?"
-FIRST = {"Where was the maker of Grey Tide born?": [FILM, SEA], "Grey Tide was made by Ann Lee.": [SEA, LEE]}
+FIRST: dict[str, Sequence[Document]] = {
+    "Where was the maker of Grey Tide born?": [FILM, SEA],
+    "Grey Tide was made by Ann Lee.": [SEA, LEE],
+}
 
 
 def test_the_trace_of_a_script_is_exact() -> None:

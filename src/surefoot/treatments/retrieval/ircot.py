@@ -31,7 +31,7 @@ from surefoot.treatments.retrieval.writing import LOOK_AHEAD
 RETRIEVALS = ("interleaved", "once", "never")
 READERS = ("none", "direct", "cot")
 
-BASELINES: Mapping[str, Mapping[str, str]] = {
+BASELINES: Mapping[str, Mapping[str, Any]] = {
     "ircot": {"retrieval": "interleaved", "reader": "none"},
     "ircot-qa": {"retrieval": "interleaved", "reader": "direct"},
     "oner": {"retrieval": "once", "reader": "none"},
