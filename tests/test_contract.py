@@ -32,6 +32,7 @@ from surefoot.runs import read_rows
 from surefoot.runs.rows import CELL, ROW_SCHEMA
 from surefoot.settings import build
 from surefoot.tasks.implicit import implicit_task
+from surefoot.tasks.nomiracl import JudgedQuestion, Passage, nomiracl_tasks
 from surefoot.tasks.questions import question_task
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
@@ -71,7 +72,12 @@ STEPS = implicit_task(
     [Question(str(n), f"Is {n} odd?", ("no", "yes")[n % 2 :], steps=_STEPS) for n in range(6)],
     conditions=("question", "raw", "steps"),
 )
-TASKS = {"implicit-reasoning": STEPS, "memorisation": WORKS, "multi-hop": QUESTIONS}
+(JUDGED,) = nomiracl_tasks(
+    [JudgedQuestion(str(n), f"Is {n} odd?", (Passage("p", f"{n} is.", relevant=False),)) for n in range(6)],
+    wordings=[replace(w, text=w.text.replace("{{ input }}", "{{ contexts }}\n{{ question }}")) for w in WORDINGS],
+    new_tokens=6,
+)
+TASKS = {"implicit-reasoning": STEPS, "memorisation": WORKS, "multi-hop": QUESTIONS, "unanswerable": JUDGED}
 """What a probe measures that cannot measure any task."""
 
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from surefoot.errors import BadInput
-from surefoot.probes.unanswerable.judgement import ABSENT, JUDGEMENTS, PRESENT, judgement
+from surefoot.probes.unanswerable.judgement import JUDGEMENTS, judgement
 from surefoot.probes.unanswerable.rates import PASSAGES, Counts, counts, macro, macro_interval, with_resources
 from surefoot.reproductions import reproduce
 from surefoot.reproductions.nomiracl import LANGUAGES, cells, expected, read_outputs
+from surefoot.tasks.nomiracl import ABSENT, PRESENT
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "nomiracl"
 needs_data = pytest.mark.skipif(

@@ -91,6 +91,14 @@ ENTRIES: tuple[Entry, ...] = (
         "Geva et al. 2021, arXiv:2101.02235",
     ),
     Entry(
+        "probe",
+        "unanswerable",
+        "surefoot.probes.unanswerable.probe:Unanswerable",
+        "whether a model admits that no passage answers, and recognises when one does",
+        "docs/unanswerable.md",
+        "Thakur et al. 2023, arXiv:2312.11361",
+    ),
+    Entry(
         "treatment",
         "system-prompt",
         "surefoot.treatments.prompts.system_prompt:SystemPrompt",
@@ -240,6 +248,14 @@ ENTRIES: tuple[Entry, ...] = (
         "surefoot.tasks.loading:load_tasks",
         "invented facts with two contexts that disagree, either of which may be right",
         "docs/context-preference.md",
+        "this project",
+    ),
+    Entry(
+        "suite",
+        "unanswerable",
+        "surefoot.tasks.loading:load_tasks",
+        "invented facts in four scripts, half of them told by no passage",
+        "docs/unanswerable.md",
         "this project",
     ),
     Entry(

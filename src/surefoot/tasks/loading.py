@@ -34,7 +34,7 @@ def load_tasks(
 
     `spec`: a bundled suite (`demo`, `conflict`, `contexts`) or one task of it (`demo/reviews`); a suite or task folder;
     a `.jsonl` file with `columns`; `bigbench:PATH`; `mmlu:PATH`; `conflict:FACTS.jsonl` (or sayings);
-    `contexts:QUESTIONS.jsonl` (with two contexts each);
+    `contexts:QUESTIONS.jsonl` (with two contexts each); `nomiracl:QUESTIONS.jsonl` (with judged passages);
     `hub:org/name?split=test&config=main`; `released:DIR#TASK?family=Flan-T5&include_flagged=true`.
     `wordings`: a JSON Lines file that replaces the task's own wordings (a BIG-bench task keeps its designer's).
     For the multi-hop probe `world:facts` or `world:facts?kinds=bridge,comparison&size=1000&count=100&seed=0&tokens=96`.
@@ -133,6 +133,7 @@ class Source(NamedTuple):
 MADE: Mapping[str, tuple[str, ...]] = {
     "conflict": ("closed", "conflict", "agree", "endings"),
     "contexts": ("closed", "retrieved", "generated", "retrieved-first", "generated-first"),
+    "unanswerable": ("answerable", "unanswerable"),
 }
 """Bundled suites whose tasks are made of other data, by `surefoot.worlds`."""
 
@@ -188,6 +189,10 @@ def _folder(source: Source, wordings: Path | None, columns: Columns) -> tuple[Ta
 
 
 def _made(suite: str) -> tuple[Task, ...]:
+    if suite == "unanswerable":
+        from surefoot.tasks.nomiracl_world import bundled_unanswerable
+
+        return bundled_unanswerable()
     if suite == "contexts":
         from surefoot.tasks.contexts import context_tasks
         from surefoot.worlds.contexts import bundled_pairs
@@ -208,6 +213,13 @@ def _conflict(source: Source, wordings: Path | None, columns: Columns) -> tuple[
     from surefoot.worlds.conflicts import conflicts_of
 
     return _with_wordings(conflicts_of(Path(source.place)), wordings)
+
+
+def _nomiracl(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.tasks.nomiracl import nomiracl_tasks
+    from surefoot.tasks.nomiracl_files import read_nomiracl
+
+    return _with_wordings(nomiracl_tasks(read_nomiracl(Path(source.place))), wordings)
 
 
 def _with_wordings(tasks: Iterable[Task], wordings: Path | None) -> tuple[Task, ...]:
@@ -315,5 +327,6 @@ _READERS: Mapping[str, Callable[[Source, Path | None, Columns], tuple[Task, ...]
     "contexts": _contexts,
     "released": _released,
     "works": _works,
+    "nomiracl": _nomiracl,
     "world": _world,
 }

@@ -15,9 +15,8 @@ import re
 from typing import Literal, get_args
 
 from surefoot.errors import BadInput, nearest
+from surefoot.tasks.nomiracl import ABSENT, PRESENT
 
-PRESENT, ABSENT = "Yes, answer is present", "I don't know"
-"""The two strings that are asked for; also the options of a forced choice, in this order."""
 Judgement = Literal["present", "absent", "invalid"]
 JUDGEMENTS: tuple[Judgement, ...] = get_args(Judgement)
 Rule = Literal["counted", "released"]

@@ -1,0 +1,112 @@
+"""What the unanswerable probe gives back: numbers derived from rows, in a sentence and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+from typing import ClassVar
+
+from surefoot.probes.phrasing.summary import NoiseFloor
+from surefoot.probes.summary import PlainJson, Table
+from surefoot.stats.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Rates:
+    """One line: both rates and both invalid shares, each the mean over languages of means over items; NaN without any.
+
+    `area` and `error_at_tenth` are those of the operating curve: under it, and where hallucination is at most 0.1; NaN
+    where answers are written.
+    """
+
+    name: str
+    unanswerable: int
+    answerable: int
+    hallucination: Interval
+    error: Interval
+    invalid_unanswerable: Interval
+    invalid_answerable: Interval
+    area: float
+    error_at_tenth: float
+
+
+@dataclass(frozen=True)
+class UnanswerableSummary(PlainJson):
+    """The probe's whole finding for one model: overall, by language, by prompt variant, by resources.
+
+    `spearman` and `spearman_p` relate the languages' hallucination rates to their Wikipedia passages.
+    """
+
+    probe: ClassVar[str] = "unanswerable"
+
+    model: str
+    answering: str
+    overall: Rates
+    languages: tuple[Rates, ...]
+    variants: tuple[Rates, ...]
+    groups: tuple[Rates, ...]
+    spearman: float
+    spearman_p: float
+    noise: NoiseFloor
+    rows: int
+    truncated: int
+    complete: bool
+
+    def sentence(self) -> str:
+        """The finding in a sentence."""
+        one = self.overall
+        absent = "I don't know"
+        return (
+            f'"The answer is present" is said of {_ends(one.hallucination)} % of the {one.unanswerable:,} questions '
+            f'that no passage answers, and "{absent}" of {_ends(one.error)} % of the {one.answerable:,} that one does.'
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know before believing the numbers."""
+        told = []
+        if not self.complete:
+            told.append("The run is not complete: some planned cells are missing, and every number can still move.")
+        shares = (self.overall.invalid_unanswerable.value, self.overall.invalid_answerable.value)
+        invalid = max((share for share in shares if not isnan(share)), default=0.0)
+        if invalid > 0.05:
+            told.append(f"{100 * invalid:.0f} % of the outputs of a subset say neither; both rates are low by as much.")
+        if self.truncated:
+            told.append(f"{self.truncated:,} prompts did not fit the context and were cut.")
+        if self.noise.changed:
+            told.append(f"Of {self.noise.rechecked:,} cells computed again, {self.noise.changed:,} changed.")
+        return tuple(told)
+
+    def tables(self) -> tuple[Table, ...]:
+        """Overall, by prompt variant, by language and by resources of the language."""
+        note = "Both rates have invalid outputs in their denominators."
+        if not isnan(self.spearman):
+            note += (
+                f" Hallucination against Wikipedia passages: Spearman {self.spearman:.2f} (p {self.spearman_p:.2f})."
+            )
+        return (
+            _table("Rates, %, mean over languages", (self.overall,), note),
+            _table("By prompt variant, %", self.variants),
+            _table("By language, %", self.languages),
+            *((_table("By resources of the language, %", self.groups),) if len(self.groups) > 1 else ()),
+        )
+
+
+def _table(title: str, lines: tuple[Rates, ...], note: str = "") -> Table:
+    columns = ("", "no answer", "answer", "hallucination", "error", "invalid (no answer)", "invalid (answer)", "area")
+    rows = tuple(
+        (
+            one.name,
+            f"{one.unanswerable:,}",
+            f"{one.answerable:,}",
+            *map(_ends, (one.hallucination, one.error, one.invalid_unanswerable, one.invalid_answerable)),
+            "-" if isnan(one.area) else f"{one.area:.2f}",
+        )
+        for one in lines
+    )
+    return Table(title, columns, rows, note)
+
+
+def _ends(one: Interval) -> str:
+    if isnan(one.value):
+        return "-"
+    return f"{100 * one.value:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]"
