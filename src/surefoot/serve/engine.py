@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from surefoot.decoding.rows import Draft
@@ -187,12 +188,18 @@ def weigh(jobs: Sequence[Weighing]) -> None:
             part.append(pending.pop(0))
         prompts = [TokenPrompt((Part("input", ""),), tuple(job.ids[:1])) for job in part]
         found = part[0].model.forced(prompts, [[[*job.ids[1:], job.ids[0]]] for job in part])
+        before, top = Piece(), 0
         for job, forced in zip(part, found, strict=True):
-            job.tell(weighed(job, forced.logits[0]))
+            before = weighed(job, forced.logits[0], before.tokens if job.top == top else ())
+            top = job.top
+            job.tell(before)
 
 
-def weighed(job: Weighing, logits: torch.Tensor) -> Piece:
-    """What was asked, from logits (tokens, vocabulary) behind each token; the last row is of what comes next."""
+def weighed(job: Weighing, logits: torch.Tensor, before: Sequence[Weighed] = ()) -> Piece:
+    """What was asked, from logits (tokens, vocabulary) behind each token; the last row is of what comes next.
+
+    What a text weighed `before`, with as many alternatives, begins with alike is taken from there.
+    """
     from surefoot.decoding.picking import draws, offered, pick
 
     tokens, ends = list(job.ids[1:]), job.model.vocabulary.ends
@@ -200,8 +207,11 @@ def weighed(job: Weighing, logits: torch.Tensor) -> Piece:
         row, last = Draft(0, job.ids), logits[-1:].float()
         uniforms = [draws(job.sampling.seed, row).random()] if job.sampling.temperature else []
         tokens += pick(offered([row], last, job.sampling), uniforms).tolist()
-    values, tops = _read(logits[: len(tokens)], tokens, job.top)
-    found = (Weighed(job.ids[0], float("nan")), *map(Weighed, tokens, values, tops))
+    alike = takewhile(lambda pair: pair[0].token == pair[1], zip(before, job.ids, strict=False))
+    known = [one for one, _ in alike] or [Weighed(job.ids[0], float("nan"))]
+    new = slice(len(known) - 1, len(tokens))
+    values, tops = _read(logits[new], tokens[new], job.top)
+    found = (*known, *map(Weighed, tokens[new], values, tops))
     ended = job.sampling is not None and tokens[-1] in ends
     return Piece(tokens=found, finish_reason="stop" if ended else "length", prompt_tokens=len(job.ids))
 
