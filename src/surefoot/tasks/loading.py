@@ -37,7 +37,8 @@ def load_tasks(
     `contexts:QUESTIONS.jsonl` (with two contexts each); `nomiracl:QUESTIONS.jsonl` (with judged passages);
     `hub:org/name?split=test&config=main`; `released:DIR#TASK?family=Flan-T5&include_flagged=true`.
     `wordings`: a JSON Lines file that replaces the task's own wordings (a BIG-bench task keeps its designer's).
-    For the multi-hop probe `world:facts` or `world:facts?kinds=bridge,comparison&size=1000&count=100&seed=0&tokens=96`.
+    For the multi-hop probe `world:facts` or `world:facts?kinds=bridge,comparison&size=1000&count=100&seed=0&tokens=96`,
+    or `questions:FILE.jsonl`; for the implicit-reasoning probe `world:implicit` or `strategyqa:FILE`.
     For the memorisation probe `works:` (the bundled works) or `works:FILE?prefix=10,25,50&tokens=200&unlicensed=true`.
     `columns`: what is in which column, for `.jsonl` and `hub:`. `klasses`: classes of wordings to keep. `held_out`
     keeps the wordings that training leaves out (`surefoot.tasks.split`, whatever the seed here) and the controls.
@@ -303,11 +304,29 @@ def _works(source: Source, wordings: Path | None, columns: Columns) -> tuple[Tas
 
 
 def _world(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.tasks.implicit import implicit_world
     from surefoot.tasks.questions import world_task
 
-    if source.place != "facts":
-        raise BadInput(f'There is no world "{source.place}".{nearest(source.place, ["facts"])}')
-    return _with_wordings((world_task(source.options),), wordings)
+    makers = {"facts": world_task, "implicit": implicit_world}
+    if source.place not in makers:
+        raise BadInput(f'There is no world "{source.place}".{nearest(source.place, makers)}')
+    return _with_wordings((makers[source.place](source.options),), wordings)
+
+
+def _questions(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.questions.jsonl import read_questions
+    from surefoot.tasks.questions import question_task
+
+    path = Path(source.place)
+    return _with_wordings((question_task(read_questions(path), name=path.name.split(".")[0]),), wordings)
+
+
+def _strategyqa(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
+    from surefoot.questions.strategyqa import read_strategyqa
+    from surefoot.tasks.implicit import implicit_task
+
+    task = implicit_task(read_strategyqa(Path(source.place)), name="strategyqa", source="StrategyQA, Geva et al. 2021")
+    return _with_wordings((task,), wordings)
 
 
 def _flag(options: Mapping[str, str], name: str) -> bool:
@@ -329,4 +348,6 @@ _READERS: Mapping[str, Callable[[Source, Path | None, Columns], tuple[Task, ...]
     "works": _works,
     "nomiracl": _nomiracl,
     "world": _world,
+    "questions": _questions,
+    "strategyqa": _strategyqa,
 }

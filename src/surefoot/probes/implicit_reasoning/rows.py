@@ -1,0 +1,104 @@
+"""Rows of the implicit-reasoning probe: steps that the model answers itself, and decompositions that it writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from surefoot.decoding.sampling import Sampling
+from surefoot.models.base import SCORERS, LanguageModel
+from surefoot.probes.asking import Cell, chosen_row, first_line, written_row
+from surefoot.questions.decomposition import run
+from surefoot.questions.question import Question, Step
+from surefoot.questions.sari import sari
+from surefoot.tasks.questions import question_of
+from surefoot.tasks.task import Query
+from surefoot.text.prompt import Part, Prompt
+
+if TYPE_CHECKING:
+    from surefoot.probes.implicit_reasoning.probe import ImplicitReasoning
+
+Row = dict[str, Any]
+DECOMPOSITION_TOKENS = 64
+_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*])\s*")
+
+
+def extended(probe: ImplicitReasoning, model: LanguageModel, cells: Sequence[Cell], rows: Sequence[Row]) -> list[Row]:
+    """The rows with the columns of the probe."""
+    empty = {"asked_steps": None, "step_answers": None, "decomposition": None, "sari": None}
+    found = [{**row, **empty} for row in rows]
+    for i, cell in enumerate(cells):
+        if cell.wording.id == "steps":
+            found[i] |= executed(probe, model, cell)
+    wanted = [i for i, cell in enumerate(cells) if probe.decompose and cell.wording.id == "question"]
+    for i, columns in zip(wanted, decomposed(model, [cells[i] for i in wanted]), strict=True):
+        found[i] |= columns
+    return found
+
+
+def executed(probe: ImplicitReasoning, model: LanguageModel, cell: Cell) -> Row:
+    """The answer to the last step after the model has answered those before it; passages are the gold ones if any."""
+    question, context = question_of(cell.example), cell.example.fields["gold_passages"]
+    last = question.steps[-1]
+
+    def answer(text: str, step: Step) -> str:
+        if step is last:
+            return ""
+        (written,) = model.generate([step_prompt(text, context)], Sampling(max_new_tokens=probe.step_tokens))
+        return first_line(written.text).rstrip(".") or "unknown"
+
+    done = run(question, answer)
+    prompt = last_prompt(done.texts[-1] or last.text)
+    query = Query(prompt, cell.query.labels, cell.query.gold, cell.query.answers)
+    told = [text or "" for text in done.texts], [text or "" for text in done.answers[:-1]]
+    return {**_answered(probe, model, cell, query), "asked_steps": told[0], "step_answers": told[1]}
+
+
+def _answered(probe: ImplicitReasoning, model: LanguageModel, cell: Cell, query: Query) -> Row:
+    if probe.answering in SCORERS:
+        (choice,) = model.choose([query.prompt], [query.labels], probe.answering)  # type: ignore[arg-type]
+        return chosen_row(query, choice)
+    (text,) = model.generate([query.prompt], Sampling(max_new_tokens=cell.task.max_new_tokens))
+    return written_row(cell.task, query, text)
+
+
+def step_prompt(text: str, context: str) -> Prompt:
+    """A step that is to be answered in a few words."""
+    shown = (Part("context", "Passages:\n", heading=True), Part("context", f"{context}\n")) if context else ()
+    head = Part("instruction", "Answer with a name, a number or a few words.\n\n")
+    return Prompt((head, *shown, Part("input", "Question: ", heading=True), Part("input", f"{text}\n"), _CUE))
+
+
+def last_prompt(text: str) -> Prompt:
+    """The last step, asked as the condition `filled` asks it."""
+    head = Part("instruction", "Answer yes or no.\n\n")
+    return Prompt(
+        (head, Part("input", "Question: ", heading=True), Part("input", text), Part("instruction", "\n"), _CUE)
+    )
+
+
+_CUE = Part("cue", "Answer:")
+
+
+def decomposed(model: LanguageModel, cells: Sequence[Cell]) -> list[Row]:
+    """A decomposition of each question by the model, and its SARI against the gold one."""
+    questions = [question_of(cell.example) for cell in cells]
+    texts = model.generate([_decompose(q) for q in questions], Sampling(max_new_tokens=DECOMPOSITION_TOKENS))
+    return [_scored(question, text.text) for question, text in zip(questions, texts, strict=True)]
+
+
+def _decompose(question: Question) -> Prompt:
+    ask = (
+        "Write the questions that must be answered one after the other to answer this question, one a line. "
+        "Write #1 for the answer of the first one.\n\n"
+    )
+    texts = (Part("input", "Question: ", heading=True), Part("input", f"{question.text}\n"))
+    return Prompt((Part("instruction", ask), *texts, Part("cue", "Steps:")))
+
+
+def _scored(question: Question, text: str) -> Row:
+    lines = [_NUMBER.sub("", line).strip() for line in text.splitlines()]
+    written = " ".join(line for line in lines if line)
+    gold = " ".join(step.text for step in question.steps)
+    return {"decomposition": written, "sari": sari(question.text, written, [gold])}

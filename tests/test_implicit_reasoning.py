@@ -1,0 +1,169 @@
+"""The implicit-reasoning probe: each condition shows what it says, and steps are executed as they depend."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import surefoot as sf
+from surefoot.calibration import calibrate
+from surefoot.errors import BadInput
+from surefoot.models.scripted import ScriptedModel
+from surefoot.probes.implicit_reasoning.calibrations import by_step, known, questions, scripted, world
+from surefoot.probes.implicit_reasoning.summary import ImplicitSummary
+from surefoot.questions.question import Question, Step
+from surefoot.questions.sari import sari
+from surefoot.retrieval.retriever import Document, Hit
+from surefoot.tasks.implicit import CONDITIONS, implicit_task
+from surefoot.tasks.loading import load_tasks
+from surefoot.text.prompt import Prompt
+
+BOAT = Question(
+    "boat",
+    "Could Ana have rowed to Bel?",
+    ("no",),
+    "implicit",
+    ((("d1",), ("d2",), ()),),
+    (
+        Step("Where does Ana live?", "Cor", ("d1",)),
+        Step("Is Bel on the river of #1?", "no", ("d2",)),
+        Step("Is #2 yes?", "no"),
+    ),
+)
+DOCUMENTS = [Document("d0", "", "Ana rows."), Document("d1", "", "Ana: Cor."), Document("d2", "", "The river of Cor.")]
+
+
+class Planted:
+    """Finds the documents that it was told to, by query."""
+
+    digest = "planted"
+
+    def __init__(self, found: dict[str, list[tuple[int, float]]]) -> None:
+        self.found = found
+
+    def search(self, queries: list[str], k: int) -> list[list[Hit]]:
+        return [[Hit(DOCUMENTS[i], score) for i, score in self.found.get(query, [])][:k] for query in queries]
+
+
+def test_the_readings_of_the_calibrations_are_right() -> None:
+    lines = list(calibrate("implicit-reasoning"))
+    assert len(lines) >= 20
+    assert [line for line in lines if not line.ok] == []
+
+
+def test_each_condition_shows_what_it_says_and_no_more() -> None:
+    index = Planted({"Where does Ana live?": [(1, 2.0)], "Is Bel on the river of Cor?": [(2, 3.0), (1, 1.0)]})
+    task = implicit_task([BOAT], documents={d.id: d for d in DOCUMENTS}, retriever=index)
+    shown = {w.id: task.query(task.examples[0], w).prompt for w in task.wordings}
+    assert list(shown) == ["question", "gold", "retrieved", "filled", "raw", "steps"]
+    assert shown["gold"].only("context").text == "Passages:\nAna: Cor.\nThe river of Cor.\n"
+    assert shown["retrieved"].only("context").text == "Passages:\nThe river of Cor.\nAna: Cor.\n"
+    assert "Is no yes?" in shown["filled"].text
+    assert "Is #2 yes?" in shown["raw"].text
+    for name in ("question", "filled", "raw"):
+        assert "Cor" not in shown[name].text
+
+
+def test_recall_is_read_for_the_question_for_all_steps_and_for_each() -> None:
+    index = Planted({BOAT.text: [(0, 1.0)], "Where does Ana live?": [(1, 2.0)]})
+    task = implicit_task([BOAT], documents={d.id: d for d in DOCUMENTS}, retriever=index, conditions=["question"])
+    summary = sf.probe("implicit-reasoning", ScriptedModel(lambda *_: "no"), task).summary
+    (found,) = summary.retrieved
+    assert (found.question, found.pooled, found.steps[:2]) == (0.0, 0.5, (1.0, 0.0))
+    assert math.isnan(found.steps[2])
+
+
+def test_conditions_are_left_out_where_a_question_lacks_what_they_show() -> None:
+    bare = replace(BOAT, id="bare", steps=tuple(replace(step, answer="") for step in BOAT.steps))
+    assert [w.id for w in implicit_task([BOAT, bare]).wordings] == ["question", "raw", "steps"]
+
+
+def test_steps_are_asked_in_their_order_with_the_models_own_answers() -> None:
+    asked: list[str] = []
+
+    def script(prompt: Prompt, options: object) -> str:
+        asked.append(prompt.only("input").text.strip())
+        return "no" if options else {1: "Dun.", 2: "maybe"}.get(len(asked) - 1, "x")
+
+    task = implicit_task([BOAT], conditions=["steps", "question"])
+    one = replace(task, wordings=tuple(w for w in task.wordings if w.id == "steps"))
+    reading = sf.probe("implicit-reasoning", ScriptedModel(script), one, recheck=0)
+    (row,) = reading.rows.to_pylist()
+    assert row["asked_steps"] == ["Where does Ana live?", "Is Bel on the river of Dun?", "Is maybe yes?"]
+    assert row["step_answers"] == ["Dun", "maybe"]
+    assert asked[-1] == "Question: Is maybe yes?"
+    assert row["outcome"] == "right"
+
+
+def test_a_wrong_answer_to_one_step_changes_only_what_depends_on_it() -> None:
+    def worse(text: str) -> str:
+        return "unknown" if questions()[0].steps[0].text in text else known(text)
+
+    rows = {
+        name: {
+            row["item"]: row["asked_steps"]
+            for row in sf.probe(
+                "implicit-reasoning", scripted(by_step, answer, name), world(), recheck=0
+            ).rows.to_pylist()
+            if row["wording"] == "steps"
+        }
+        for name, answer in (("all", known), ("but one", worse))
+    }
+    changed = {item for item in rows["all"] if rows["all"][item] != rows["but one"][item]}
+    assert changed == {q.id for q in questions() if q.steps[0].text == questions()[0].steps[0].text}
+
+
+def test_a_written_decomposition_scores_as_its_lines_without_numbers() -> None:
+    gold = "\n".join(f"{n}. {step.text}" for n, step in enumerate(BOAT.steps, 1))
+    task = implicit_task([BOAT], conditions=["question"])
+    found: list[ImplicitSummary] = []
+    for text in (gold, BOAT.text):
+        model = ScriptedModel(lambda _, options, text=text: "no" if options else text)
+        found.append(sf.probe("implicit-reasoning", model, task, decompose=True).summary)
+    whole = " ".join(step.text for step in BOAT.steps)
+    assert found[0].sari == pytest.approx(sari(BOAT.text, whole, [whole]))
+    assert found[1].sari < found[0].sari / 2
+    assert found[0].decompositions == 1
+
+
+def test_a_stored_run_is_reported(tmp_path: Path) -> None:
+    task = implicit_task([BOAT])
+    reading = sf.probe("implicit-reasoning", ScriptedModel(lambda *_: "no"), task, out=str(tmp_path / "run"))
+    assert "more frequent answer" in reading.save(tmp_path / "report.html").read_text()
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    circle = replace(BOAT, steps=(Step("What is #2?"), Step("What is #1?")))
+    with pytest.raises(BadInput, match="wait for each other"):
+        implicit_task([circle])
+    with pytest.raises(BadInput, match="none with steps and a yes or no"):
+        implicit_task([replace(BOAT, answers=("perhaps",))])
+    with pytest.raises(BadInput, match='"golden" is no condition'):
+        implicit_task([BOAT], conditions=["golden"])
+    with pytest.raises(BadInput, match="not made of decomposed questions"):
+        sf.probe("implicit-reasoning", ScriptedModel(lambda *_: "no"), "demo/facts")
+
+
+def test_a_world_by_name_brings_documents_and_what_was_found_for_each_step() -> None:
+    (task,) = load_tasks("world:implicit?size=200&count=12")
+    assert [w.id for w in task.wordings] == list(CONDITIONS)
+    summary = sf.probe("implicit-reasoning", ScriptedModel(lambda *_: "no"), task).summary
+    (found,) = summary.retrieved
+    assert found.pooled > found.question
+    assert min(share for share in found.steps if not math.isnan(share)) > 0.9
+    with pytest.raises(BadInput, match="seed, size and count"):
+        load_tasks("world:implicit?size=many")
+
+
+def test_published_questions_are_asked_alone_raw_and_step_by_step() -> None:
+    path = Path(__file__).resolve().parents[2] / "shared" / "data" / "strategyqa" / "dev.jsonl"
+    if not path.is_file():
+        pytest.skip("the reference data strategyqa is not in ../shared/data beside this checkout")
+    (task,) = load_tasks(f"strategyqa:{path}")
+    assert len(task.examples) == 150
+    assert [w.id for w in task.wordings] == ["question", "raw", "steps"]
+    asked = task.query(task.examples[0], task.wording("raw")).prompt
+    assert asked.only("input").text.strip() == "Question: Is #3 smaller than #4?"
