@@ -138,6 +138,24 @@ def test_distractors_name_another_value_for_a_similar_entity() -> None:
         assert stated.value != fact.answer
 
 
+def test_distractors_of_a_large_world_keep_off_its_own_names_and_those_that_are_asked_for() -> None:
+    (section,) = QuestionWorld(0, 1_000_000).sections
+    types = {
+        "born-in": "person",
+        "works-as": "person",
+        "lies-in": "town",
+        "founded-in": "town",
+        "founded-by": "company",
+    }
+    for place in range(0, 1_000_000, 499):
+        if section.role(place) == "distractor":
+            stated = section.statement(place)
+            k = index_of(types[stated.relation], stated.subject, section.key)
+            assert k is not None
+            assert k >= section.subjects
+            assert k % 2 == 0
+
+
 def test_scripts_are_what_they_are_said_to_be() -> None:
     names = {"en": "LATIN", "ru": "CYRILLIC", "hi": "DEVANAGARI", "th": "THAI"}
     for document in world(1, 1000).documents:

@@ -459,6 +459,15 @@ def test_demonstrations_show_gold_documents_and_distractors_and_name_nothing_of_
     assert not {d.question.text for d in found} & {d.question.text for d in demonstrations(world, 12, seed=1)}
 
 
+def test_demonstrations_for_a_large_world_name_none_of_its_entities() -> None:
+    world = QuestionWorld(0, 1_000_000, ("bridge",))
+    (section,) = world.sections
+    for question, _ in demonstrations(world, 40):
+        entity = question.steps[0].answer
+        assert section.number("born-in", entity) is None
+        assert section.number("founded-in", entity) is None
+
+
 def test_demonstrations_that_would_name_the_worlds_own_entities_are_left_out() -> None:
     from surefoot.questions.demonstrations import names_known
 
