@@ -2,8 +2,8 @@
 
     python benchmarks/flare_sweep.py [questions]
 
-One line a setting: share of drafts searched for, searches, calls and tokens a question, questions whose gold document was
-read, questions whose answer stands in the text.
+One line a setting: share of drafts searched for; searches, calls and tokens a question; questions whose gold document
+was read, and whose answer stands in the text.
 """
 
 from __future__ import annotations
