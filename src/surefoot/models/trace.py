@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -57,15 +58,13 @@ class Trace:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Trace:
+    def from_dict(cls, record: Mapping[str, Any]) -> Trace:
         """What `to_dict` made."""
-        events = tuple(
-            Event(
-                **{
-                    **{name: tuple(v) if isinstance(v, list | tuple) else v for name, v in event.items()},
-                    "documents": tuple(Shown(**shown) for shown in event["documents"]),
-                }
-            )
-            for event in record["events"]
+        return cls(
+            tuple(_event(event) for event in record["events"]), record["calls"], record["searches"], record["tokens"]
         )
-        return cls(events, record["calls"], record["searches"], record["tokens"])
+
+
+def _event(record: Mapping[str, Any]) -> Event:
+    members: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
+    return Event(**{**members, "documents": tuple(Shown(**shown) for shown in record["documents"])})

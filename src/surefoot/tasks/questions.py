@@ -57,7 +57,7 @@ def world_task(options: Mapping[str, str]) -> Task:
     wrong = next((name for name, v in options.items() if name != "kinds" and not v.isdecimal()), None)
     if wrong is not None:
         raise BadInput(f'{wrong} of the world is "{options[wrong]}"; give a number.')
-    numbers = {name: int(value) for name, value in options.items() if name in ("seed", "size", "count")}
+    numbers: dict[str, Any] = {name: int(value) for name, value in options.items() if name in ("seed", "size", "count")}
     kinds = tuple(kind.strip() for kind in options.get("kinds", ",".join(ANSWERED)).split(","))
     world = QuestionWorld(kinds=kinds, **numbers)
     tokens = int(options.get("tokens", NEW_TOKENS))

@@ -1,9 +1,9 @@
 """Where the sentences of a text begin and end, in characters of that very text and in tokens.
 
 The rules are those of pysbd (Sadvilkar and Neumann 2020, arXiv:2010.09657): abbreviations, decimals, initials,
-quotations and lists, in 23 languages. It gives texts and no places, so each is looked for behind the one before; what it
-has changed beyond recognition is left together with the sentence behind it. A line break always ends a sentence. Limits:
-an abbreviation that closes a sentence (`in Washington, D.C. He left.`) is read as one that does not.
+quotations and lists, in 23 languages. It gives texts and no places, so each is looked for behind the one before;
+what it has changed beyond recognition is left together with the sentence behind it. A line break always ends a
+sentence. Limits: an abbreviation that closes a sentence (`in Washington, D.C. He left.`) is read as one that does not.
 """
 
 from __future__ import annotations
