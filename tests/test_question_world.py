@@ -237,3 +237,10 @@ def test_a_world_that_cannot_be_made_is_refused_with_the_value(settings: dict[st
 def test_more_questions_than_a_world_has_are_refused() -> None:
     with pytest.raises(BadInput, match="no 500 different questions"):
         _ = QuestionWorld(0, 100, ("bridge",), count=500).questions
+
+
+def test_a_section_ends_where_its_documents_end() -> None:
+    (section,) = QuestionWorld(2, 100).sections
+    assert list(section) == section[:]
+    with pytest.raises(IndexError):
+        section[len(section)]

@@ -52,6 +52,8 @@ class Section(Sequence[Document]):
         """The document at a place."""
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
         relation, subject, value = self.statement(place)
         form = random.Random(f"form/{self.key}/{place}").choice(document_forms(self.language, relation))
         return Document(self.id(place), subject, filled(form, subject=subject, value=value))
