@@ -23,7 +23,7 @@ from typing import Any
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, NotAvailable, nearest
-from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer
+from surefoot.models.base import Generation, LanguageModel
 from surefoot.models.writing import before_stop, one_each
 from surefoot.text.prompt import Part, Prompt
 from surefoot.treatments.retrieval.flare_calls import BIAS, without_calls
@@ -153,16 +153,6 @@ class FlareModel(Grounded):
         opened = self.opened(prompt)
         found = () if self.initial == "none" else self.search([question_of(prompt)])[0]
         return self.grounded(opened, self.fit(opened, found).kept)
-
-    def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
-        self._look_up([prompt for prompt, _ in requests])
-        return super().score(requests)
-
-    def choose(
-        self, prompts: Sequence[Prompt | str], options: Sequence[Sequence[str]], scorer: Scorer = "sum"
-    ) -> list[Choice]:
-        self._look_up(prompts)
-        return super().choose(prompts, options, scorer)
 
     def generate(
         self,
@@ -300,10 +290,9 @@ class FlareModel(Grounded):
         stopped = line.written.finish_reason == "stop"
         return with_trace(replace(line.written, text=text, finish_reason="stop" if stopped else "length"), line.log)
 
-    def _look_up(self, prompts: Sequence[Prompt | str]) -> None:
-        """One search for all; what is found is kept for the prompts that follow."""
+    def look_up(self, prompts: Sequence[Prompt]) -> None:
         if self.initial != "none":
-            self.search([question_of(Prompt.of(prompt)) for prompt in prompts])
+            super().look_up(prompts)
 
 
 def _one_of(name: str, value: str, allowed: Any) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from surefoot.errors import BadInput, NotAvailable
-from surefoot.models.base import Generation, LanguageModel
+from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer
 from surefoot.models.trace import Event, EventKind, Shown, Trace
 from surefoot.retrieval.retriever import Document, Retriever
 from surefoot.text.prompt import Prompt
@@ -22,6 +22,7 @@ from surefoot.treatments.retrieval.showing import (
     context_of,
     fitting,
     prompt_tokens,
+    question_of,
     token_counter,
     with_documents,
 )
@@ -88,6 +89,20 @@ class Grounded(Wrapped):
         """Tokens that question and documents may take together; None is without limit."""
         context = context_of(self.inner)
         return self.settings.budget or (int(SHARE * context) if context is not None else None)
+
+    def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
+        self.look_up([Prompt.of(prompt) for prompt, _ in requests])
+        return super().score(requests)
+
+    def choose(
+        self, prompts: Sequence[Prompt | str], options: Sequence[Sequence[str]], scorer: Scorer = "sum"
+    ) -> list[Choice]:
+        self.look_up([Prompt.of(prompt) for prompt in prompts])
+        return super().choose(prompts, options, scorer)
+
+    def look_up(self, prompts: Sequence[Prompt]) -> None:
+        """Find what `change` will put before these prompts, in one batch; it is kept for when each is changed."""
+        self.search([question_of(prompt) for prompt in prompts])
 
     def search(self, queries: Sequence[str], k: int | None = None) -> list[tuple[Document, ...]]:
         """The best documents of each query, in one batch; none for an empty query. Answers are kept."""

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, nearest
-from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer
+from surefoot.models.base import Generation, LanguageModel
 from surefoot.models.writing import one_each
 from surefoot.text.chains import MARKER
 from surefoot.text.prompt import Prompt
@@ -152,19 +152,9 @@ class IrcotModel(Grounded):
                 return loop.answered(found, samplings)
         return [with_trace(one.text, one.log) for one in found]
 
-    def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
-        self._look_up([prompt for prompt, _ in requests])
-        return super().score(requests)
-
-    def choose(
-        self, prompts: Sequence[Prompt | str], options: Sequence[Sequence[str]], scorer: Scorer = "sum"
-    ) -> list[Choice]:
-        self._look_up(prompts)
-        return super().choose(prompts, options, scorer)
-
     def change(self, prompt: Prompt) -> Prompt:
         """The prompt of a direct reader with all documents that the loop found."""
-        self._look_up([prompt])
+        self.look_up([prompt])
         return self._read[prompt]
 
     def render(self, prompt: Prompt | str) -> str:
@@ -175,12 +165,12 @@ class IrcotModel(Grounded):
         """The tokens of `render`."""
         return self.inner.show_tokens(Loop(self).first(Prompt.of(prompt)))
 
-    def _look_up(self, prompts: Sequence[Prompt | str]) -> None:
+    def look_up(self, prompts: Sequence[Prompt]) -> None:
         """Run the loop for prompts whose documents are not known yet, greedily."""
-        new = [p for p in dict.fromkeys(map(Prompt.of, prompts)) if p not in self._read]
+        new = [p for p in dict.fromkeys(prompts) if p not in self._read]
         if len(self._read) + len(new) > 4096:
             self._read.clear()
-            new = list(dict.fromkeys(map(Prompt.of, prompts)))
+            new = list(dict.fromkeys(prompts))
 
         def found(own: Sequence[Prompt], samplings: Sequence[Sampling]) -> list[Generation]:
             with self.keeping():

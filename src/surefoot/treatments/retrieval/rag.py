@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from surefoot.decoding.sampling import Sampling
-from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer
+from surefoot.models.base import Generation, LanguageModel
 from surefoot.retrieval.retriever import Document
 from surefoot.text.prompt import Prompt
 from surefoot.treatments.retrieval.grounded import Grounded, Log, check_searching, with_trace
@@ -55,30 +55,16 @@ class RagModel(Grounded):
         """The documents that stand before a prompt, and those that did not fit."""
         return self.fit(prompt, self.search([question_of(prompt)])[0])
 
-    def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
-        self._look_up([prompt for prompt, _ in requests])
-        return super().score(requests)
-
-    def choose(
-        self, prompts: Sequence[Prompt | str], options: Sequence[Sequence[str]], scorer: Scorer = "sum"
-    ) -> list[Choice]:
-        self._look_up(prompts)
-        return super().choose(prompts, options, scorer)
-
     def generate(
         self,
         prompts: Sequence[Prompt | str],
         sampling: Sampling | Sequence[Sampling] | None = None,
         begun: Sequence[Generation] | None = None,
     ) -> list[Generation]:
-        self._look_up(prompts)
         whole = [Prompt.of(prompt) for prompt in prompts]
+        self.look_up(whole)
         texts = self.inner.generate([self.change(prompt) for prompt in whole], sampling, begun)
         return [with_trace(text, self._log(prompt, text)) for prompt, text in zip(whole, texts, strict=True)]
-
-    def _look_up(self, prompts: Sequence[Prompt | str]) -> None:
-        """One search for all; what is found is kept for the questions that follow."""
-        self.search([question_of(Prompt.of(prompt)) for prompt in prompts])
 
     def _log(self, prompt: Prompt, text: Generation) -> Log:
         query, (kept, dropped) = question_of(prompt), self.found(prompt)
