@@ -188,6 +188,12 @@ def test_bridge_questions_of_the_world_are_less_implicit_than_implicit_ones() ->
     assert mean("single") < mean("bridge") < mean("implicit")
 
 
+def test_gold_documents_are_those_of_all_annotators_each_once_in_order() -> None:
+    asked = Question("q", "?", evidence=((("b", "a"), ()), (("a",), ("c", "b"))))
+    assert asked.gold == ("b", "a", "c")
+    assert Question("q", "?").gold == ()
+
+
 # SARI
 
 
@@ -376,7 +382,7 @@ def test_recall_of_the_published_rows_on_random_rankings_equals_a_count_from_the
     rng = random.Random(0)
     records = [json.loads(line) for line in (SHARED / "dev.jsonl").read_text(encoding="utf-8").splitlines()]
     for question, record in zip(read_strategyqa(SHARED / "dev.jsonl"), records, strict=True):
-        pool = sorted({id for annotator in question.evidence for hop in annotator for id in hop})
+        pool = sorted(question.gold)
         found = rng.sample([*pool, *(f"other-{k}" for k in range(12))], len(pool) + 12)
         best = 0.0
         for annotator in record["evidence"]:

@@ -70,9 +70,8 @@ def names_known(question: Question, world: QuestionWorld) -> bool:
 
 def _shown(question: Question, source: QuestionWorld, distractors: int) -> Demonstration:
     rng = random.Random(f"demonstration/{source.seed}/{question.id}")
-    gold = [id for annotator in question.evidence[:1] for hop in annotator for id in hop]
-    ids = list(gold)
-    while len(ids) < len(gold) + distractors:
+    ids = list(question.gold)
+    while len(ids) < len(question.gold) + distractors:
         other = source.documents[rng.randrange(len(source.documents))].id
         if other not in ids:
             ids.append(other)

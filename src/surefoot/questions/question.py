@@ -35,3 +35,8 @@ class Question:
     steps: tuple[Step, ...] = ()
     reasoning: tuple[str, ...] = ()
     language: str = "en"
+
+    @property
+    def gold(self) -> tuple[str, ...]:
+        """Ids of the gold documents of all annotators, each once, in the order of annotators and hops."""
+        return tuple(dict.fromkeys(id for annotator in self.evidence for hop in annotator for id in hop))

@@ -99,7 +99,7 @@ def _filled(step: Step, answers: Sequence[str | None]) -> str:
 def _example(question: Question, documents: Mapping[str, Document], retriever: Retriever | None) -> Example:
     run(question, lambda _, step: step.answer or "?")  # refuses steps that wait for each other
     known = example_of(question)
-    gold = [documents[id] for id in _gold(question) if id in documents]
+    gold = [documents[id] for id in question.gold if id in documents]
     texts = filled_steps(question)
     extra: dict[str, Any] = {"found": _found(question, texts, retriever)} if retriever else {}
     fields = {
@@ -112,11 +112,6 @@ def _example(question: Question, documents: Mapping[str, Document], retriever: R
         "step_list": "".join(f"{n}. {step.text}\n" for n, step in enumerate(question.steps, 1)),
     }
     return Example(question.id, fields, OPTIONS, OPTIONS.index(question.answers[0]))
-
-
-def _gold(question: Question) -> list[str]:
-    """Ids of the gold documents of all annotators, in the order of hops."""
-    return list(dict.fromkeys(id for hops in question.evidence for hop in hops for id in hop))
 
 
 def _found(question: Question, texts: Sequence[str], retriever: Retriever) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def bundled_unanswerable() -> tuple[Task, ...]:
 
 
 def _judged(question: Question, index: Overlap, count: int) -> JudgedQuestion:
-    gold = {id for annotator in question.evidence for hop in annotator for id in hop}
+    gold = question.gold
     near = [one for one in index.best(question.text, count + len(gold)) if one.id not in gold]
     shown = [*(one for one in index.documents if one.id in gold), *near][:count]
     passages = tuple(Passage(one.id, one.text, one.id in gold, one.title) for one in shown)

@@ -59,7 +59,7 @@ def _majority(task: Task) -> float:
 def _retrieved(task: Task) -> Iterator[Retrieved]:
     """Recall of what was found when the task was made, for the questions with gold documents."""
     found = [(json.loads(e.fields["known"]).get("found"), question_of(e)) for e in task.examples]
-    pairs = [(ids, q) for ids, q in found if ids and any(hop for hops in q.evidence for hop in hops)]
+    pairs = [(ids, q) for ids, q in found if ids and q.gold]
     if not pairs:
         return
     longest = max(len(q.steps) for _, q in pairs)

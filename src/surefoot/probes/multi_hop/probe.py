@@ -105,6 +105,6 @@ def extended(cell: Cell, row: dict[str, Any]) -> dict[str, Any]:
         "hop_recall": None if found is None else list(found.hops),
         **cost(generation)._asdict(),
         "question": question.text,
-        "gold_documents": list(dict.fromkeys(id for hops in question.evidence for hop in hops for id in hop)),
+        "gold_documents": list(question.gold),
         "trace": None if trace is None else json.dumps(trace.to_dict(), ensure_ascii=False),
     }
