@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from surefoot.decoding.branch import Continuation
     from surefoot.decoding.forced import Forced
     from surefoot.decoding.rows import Vocabulary
+
+
+def layers(model: LanguageModel) -> Iterator[Wrapped]:
+    """The treatments of a model, the outermost first."""
+    while isinstance(model, Wrapped):
+        yield model
+        model = model.base
 
 
 def innermost(model: LanguageModel) -> LanguageModel:

@@ -12,7 +12,7 @@ from surefoot.errors import NotAvailable
 from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer, check_scorer, ranked
 from surefoot.models.writing import generate
 from surefoot.text.prompt import Prompt
-from surefoot.treatments.wrapped import Wrapped
+from surefoot.treatments.wrapped import Wrapped, layers
 
 if TYPE_CHECKING:
     from surefoot.decoding.branch import Branch, Continuation, Rule
@@ -125,11 +125,9 @@ class Ruled(Decoded):
 
 def refuse_on_search(model: LanguageModel, treatment: str) -> None:
     """A search decides between whole texts: what changes single steps must lie below it."""
-    below: LanguageModel | None = model
-    while isinstance(below, Wrapped):
+    for below in layers(model):
         if below.decides_on_texts:
             raise NotAvailable(
                 f"{treatment} changes single steps and {below.treatment} decides between whole texts; "
                 f"apply {below.treatment} last."
             )
-        below = below.base

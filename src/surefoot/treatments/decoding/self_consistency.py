@@ -23,7 +23,7 @@ from surefoot.models.base import Choice, Generation, LanguageModel, Scorer, best
 from surefoot.models.writing import one_each
 from surefoot.text.answers import parse_answer
 from surefoot.text.prompt import Prompt
-from surefoot.treatments.wrapped import Wrapped
+from surefoot.treatments.wrapped import Wrapped, layers
 
 NUMBER = re.compile(r"(?:(?<!\w)-)?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
 Read = Callable[[str], str | None]
@@ -170,13 +170,11 @@ class SelfConsistentModel(Wrapped):
 
 def refuse_one_text(model: LanguageModel, treatment: str) -> None:
     """What always writes the same text has nothing to vote about."""
-    below: LanguageModel | None = model
-    while isinstance(below, Wrapped):
+    for below in layers(model):
         if below.decides_on_texts and not getattr(below, "draws", False):
             raise NotAvailable(
                 f"{treatment} draws several texts and {below.treatment} decides on one; leave {below.treatment} out."
             )
-        below = below.base
 
 
 def counted(texts: Sequence[Generation], read: Read) -> Vote:

@@ -26,7 +26,7 @@ from surefoot.treatments.retrieval.showing import (
     token_counter,
     with_documents,
 )
-from surefoot.treatments.wrapped import Wrapped, innermost
+from surefoot.treatments.wrapped import Wrapped, innermost, layers
 
 if TYPE_CHECKING:
     from surefoot.decoding.sampling import Sampling
@@ -201,14 +201,12 @@ def check_searching(settings: Searching) -> None:
 
 def refuse_whole_texts(model: LanguageModel, treatment: str) -> None:
     """Sentences cannot be taken one by one from what decides between whole texts."""
-    below: LanguageModel | None = model
-    while isinstance(below, Wrapped):
+    for below in layers(model):
         if below.decides_on_texts:
             raise NotAvailable(
                 f"{treatment} writes sentence by sentence and {below.treatment} decides between whole texts; "
                 f"leave {below.treatment} out, or apply it last."
             )
-        below = below.base
 
 
 def with_trace(text: Generation, log: Log) -> Generation:
