@@ -17,7 +17,7 @@ from surefoot.probes.implicit_reasoning.summary import ImplicitSummary
 from surefoot.questions.question import Question, Step
 from surefoot.questions.sari import sari
 from surefoot.retrieval.retriever import Document, Hit
-from surefoot.tasks.implicit import CONDITIONS, implicit_task
+from surefoot.tasks.implicit import CONDITIONS, filled_steps, implicit_task
 from surefoot.tasks.loading import load_tasks
 from surefoot.text.prompt import Prompt
 
@@ -43,8 +43,10 @@ class Planted:
 
     def __init__(self, found: dict[str, list[tuple[int, float]]]) -> None:
         self.found = found
+        self.asked: list[list[str]] = []
 
     def search(self, queries: list[str], k: int) -> list[list[Hit]]:
+        self.asked.append(list(queries))
         return [[Hit(DOCUMENTS[i], score) for i, score in self.found.get(query, [])][:k] for query in queries]
 
 
@@ -74,6 +76,14 @@ def test_recall_is_read_for_the_question_for_all_steps_and_for_each() -> None:
     (found,) = summary.retrieved
     assert (found.question, found.pooled, found.steps[:2]) == (0.0, 0.5, (1.0, 0.0))
     assert math.isnan(found.steps[2])
+
+
+def test_all_questions_are_searched_in_one_batch_and_no_text_twice() -> None:
+    index = Planted({})
+    implicit_task([BOAT, replace(BOAT, id="again"), *questions()], retriever=index)
+    (asked,) = index.asked
+    texts = {text for q in (BOAT, *questions()) for text in (q.text, *filled_steps(q))}
+    assert sorted(asked) == sorted(texts)
 
 
 def test_conditions_are_left_out_where_a_question_lacks_what_they_show() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from surefoot.errors import BadInput, nearest
 from surefoot.questions.decomposition import filled, run
 from surefoot.questions.question import Question, Step
-from surefoot.retrieval.retriever import Document, Retriever
+from surefoot.retrieval.retriever import Document, Hit, Retriever
 from surefoot.tasks.bank import read_wordings
 from surefoot.tasks.questions import example_of
 from surefoot.tasks.task import Example, Task
@@ -25,6 +25,8 @@ WORDINGS = Path(__file__).with_name("implicit_wordings.jsonl")
 OPTIONS = ("yes", "no")
 FOUND = 10  # documents that are searched for a step, and kept of all steps
 CONDITIONS = ("question", "gold", "retrieved", "filled", "raw", "steps")
+Hits = Mapping[str, Sequence[Hit]]
+"""What was found, by query."""
 NEEDS = {"gold": "gold_passages", "retrieved": "found_passages", "filled": "filled_step"}
 
 
@@ -49,7 +51,8 @@ def implicit_task(
     asked = [q for q in questions if q.steps and q.answers and q.answers[0] in OPTIONS]
     if not asked:
         raise BadInput(f'"{name}" has {len(questions)} questions and none with steps and a yes or no; give some.')
-    examples = tuple(_example(question, documents or {}, retriever) for question in asked)
+    hits = _searched(asked, retriever) if retriever else {}
+    examples = tuple(_example(question, documents or {}, hits) for question in asked)
     wordings = tuple(w for w in read_wordings(WORDINGS) if w.id in conditions and _is_there(w, examples))
     return Task(
         name=name,
@@ -96,17 +99,23 @@ def _filled(step: Step, answers: Sequence[str | None]) -> str:
         return step.text
 
 
-def _example(question: Question, documents: Mapping[str, Document], retriever: Retriever | None) -> Example:
+def _searched(questions: Sequence[Question], retriever: Retriever) -> Hits:
+    """What is found by every question and by every step with its references filled; each text is searched once."""
+    texts = list(dict.fromkeys(text for q in questions for text in (q.text, *filled_steps(q))))
+    return dict(zip(texts, retriever.search(texts, FOUND), strict=True))
+
+
+def _example(question: Question, documents: Mapping[str, Document], hits: Hits) -> Example:
     run(question, lambda _, step: step.answer or "?")  # refuses steps that wait for each other
     known = example_of(question)
     gold = [documents[id] for id in question.gold if id in documents]
     texts = filled_steps(question)
-    extra: dict[str, Any] = {"found": _found(question, texts, retriever)} if retriever else {}
+    extra: dict[str, Any] = {"found": _found(question, texts, hits)} if hits else {}
     fields = {
         **known.fields,
         "known": json.dumps({**json.loads(known.fields["known"]), **extra}, ensure_ascii=False, sort_keys=True),
         "gold_passages": passages(gold),
-        "found_passages": passages(_pooled(texts, retriever)) if retriever else "",
+        "found_passages": passages(_pooled(texts, hits)) if hits else "",
         "filled_step": texts[-1] if all(step.answer for step in question.steps[:-1]) else "",
         "raw_step": question.steps[-1].text,
         "step_list": "".join(f"{n}. {step.text}\n" for n, step in enumerate(question.steps, 1)),
@@ -114,18 +123,22 @@ def _example(question: Question, documents: Mapping[str, Document], retriever: R
     return Example(question.id, fields, OPTIONS, OPTIONS.index(question.answers[0]))
 
 
-def _found(question: Question, texts: Sequence[str], retriever: Retriever) -> dict[str, Any]:
+def _found(question: Question, texts: Sequence[str], hits: Hits) -> dict[str, Any]:
     """Ids that are found by the question and by each step, and those of all steps pooled."""
-    by_question, *by_step = retriever.search([question.text, *texts], FOUND)
-    pooled = [document.id for document in _pooled(texts, retriever)]
-    ids = [[hit.document.id for hit in hits] for hits in by_step]
-    return {"question": [hit.document.id for hit in by_question], "steps": ids, "pooled": pooled}
+    return {
+        "question": _ids(hits[question.text]),
+        "steps": [_ids(hits[text]) for text in texts],
+        "pooled": [document.id for document in _pooled(texts, hits)],
+    }
 
 
-def _pooled(texts: Sequence[str], retriever: Retriever) -> list[Document]:
+def _ids(hits: Sequence[Hit]) -> list[str]:
+    return [hit.document.id for hit in hits]
+
+
+def _pooled(texts: Sequence[str], hits: Hits) -> list[Document]:
     """The hits of all steps together, best score first, each document once, the first `FOUND`."""
-    hits = [hit for found in retriever.search(list(texts), FOUND) for hit in found]
-    ranked = sorted(hits, key=lambda hit: -hit.score)
+    ranked = sorted((hit for text in texts for hit in hits[text]), key=lambda hit: -hit.score)
     return list({hit.document.id: hit.document for hit in reversed(ranked)}.values())[::-1][:FOUND]
 
 
