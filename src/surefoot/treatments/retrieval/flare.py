@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +262,7 @@ class FlareModel(Grounded):
         """The prompt with the mode's demonstrations before it."""
         if not self.mode.opening:
             return prompt
-        text = (OPENINGS / self.mode.opening).read_text(encoding="utf-8")
+        text = _opening(self.mode.opening)
         place = sum(part.role == "system" for part in prompt.parts)
         return prompt._with((*prompt.parts[:place], Part("demonstration", text), *prompt.parts[place:]))
 
@@ -293,6 +293,12 @@ class FlareModel(Grounded):
     def look_up(self, prompts: Sequence[Prompt]) -> None:
         if self.initial != "none":
             super().look_up(prompts)
+
+
+@cache
+def _opening(name: str) -> str:
+    """Demonstrations that come with the package."""
+    return (OPENINGS / name).read_text(encoding="utf-8")
 
 
 def _one_of(name: str, value: str, allowed: Any) -> None:

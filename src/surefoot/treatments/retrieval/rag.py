@@ -63,18 +63,20 @@ class RagModel(Grounded):
     ) -> list[Generation]:
         whole = [Prompt.of(prompt) for prompt in prompts]
         self.look_up(whole)
-        texts = self.inner.generate([self.change(prompt) for prompt in whole], sampling, begun)
-        return [with_trace(text, self._log(prompt, text)) for prompt, text in zip(whole, texts, strict=True)]
+        fits = [self.found(prompt) for prompt in whole]
+        asked = [self.grounded(prompt, fit.kept) for prompt, fit in zip(whole, fits, strict=True)]
+        texts = self.inner.generate(asked, sampling, begun)
+        return [with_trace(text, _log(question_of(p), f, text)) for p, f, text in zip(whole, fits, texts, strict=True)]
 
-    def _log(self, prompt: Prompt, text: Generation) -> Log:
-        query, (kept, dropped) = question_of(prompt), self.found(prompt)
-        log = Log(calls=1, searches=int(bool(query)), tokens=len(text.token_ids))
-        if query:
-            log.note("search", queries=(query,), documents=shown((*kept, *dropped)))
-        log_dropped(log, dropped)
-        log.note("write", text.text, documents=shown(kept))
-        log.note("stop", note=text.finish_reason)
-        return log
+
+def _log(query: str, fit: Fit, text: Generation) -> Log:
+    log = Log(calls=1, searches=int(bool(query)), tokens=len(text.token_ids))
+    if query:
+        log.note("search", queries=(query,), documents=shown((*fit.kept, *fit.dropped)))
+    log_dropped(log, fit.dropped)
+    log.note("write", text.text, documents=shown(fit.kept))
+    log.note("stop", note=text.finish_reason)
+    return log
 
 
 def log_dropped(log: Log, dropped: Sequence[Document]) -> None:
