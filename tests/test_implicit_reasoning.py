@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,12 @@ def test_all_questions_are_searched_in_one_batch_and_no_text_twice() -> None:
     (asked,) = index.asked
     texts = {text for q in (BOAT, *questions()) for text in (q.text, *filled_steps(q))}
     assert sorted(asked) == sorted(texts)
+
+
+def test_a_document_that_two_steps_find_stands_where_its_best_score_puts_it() -> None:
+    index = Planted({"Where does Ana live?": [(1, 5.0), (0, 1.0)], "Is Bel on the river of Cor?": [(2, 4.0), (1, 2.0)]})
+    (example,) = implicit_task([BOAT], retriever=index).examples
+    assert json.loads(example.fields["known"])["found"]["pooled"] == ["d1", "d2", "d0"]
 
 
 def test_conditions_are_left_out_where_a_question_lacks_what_they_show() -> None:

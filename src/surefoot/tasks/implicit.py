@@ -139,7 +139,7 @@ def _ids(hits: Sequence[Hit]) -> list[str]:
 def _pooled(texts: Sequence[str], hits: Hits) -> list[Document]:
     """The hits of all steps together, best score first, each document once, the first `FOUND`."""
     ranked = sorted((hit for text in texts for hit in hits[text]), key=lambda hit: -hit.score)
-    return list({hit.document.id: hit.document for hit in reversed(ranked)}.values())[::-1][:FOUND]
+    return list({hit.document.id: hit.document for hit in ranked}.values())[:FOUND]
 
 
 def _is_there(wording: Instruction, examples: Sequence[Example]) -> bool:
