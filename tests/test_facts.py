@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from surefoot.errors import BadInput
 from surefoot.metrics.normalise import normalise
+from surefoot.tasks.bundled import bundled_tasks
 from surefoot.tasks.lint import errors_of
-from surefoot.tasks.loading import bundled_tasks, load_tasks
+from surefoot.tasks.loading import load_tasks
 from surefoot.worlds.conflicts import SAYINGS, bundled_conflicts, conflict_tasks, read_sayings
 from surefoot.worlds.fact_files import read_facts, real_facts
 from surefoot.worlds.facts import Fact, FactWorld, relations

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from surefoot.errors import BadInput
+from surefoot.tasks.bundled import bundled_tasks
 from surefoot.tasks.lint import check, errors_of, lint
-from surefoot.tasks.loading import bundled_tasks, load_tasks
+from surefoot.tasks.loading import load_tasks
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import Instruction
 from surefoot.text.options import Block

@@ -16,8 +16,9 @@ import pytest
 
 from surefoot.errors import BadInput, NotAvailable
 from surefoot.tasks.bank import default_wordings
+from surefoot.tasks.bundled import bundled_tasks
 from surefoot.tasks.lint import errors_of
-from surefoot.tasks.loading import bundled_tasks, load_tasks, tasks_of
+from surefoot.tasks.loading import load_tasks, tasks_of
 from surefoot.tasks.task import Example, Task
 from surefoot.text.instruction import KLASSES
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl
 
 from surefoot.errors import BadInput, nearest
-from surefoot.tasks.bank import SUITES, default_wordings, of_klasses, read_wordings
-from surefoot.tasks.folder import read_suite, read_task, tasks_in
-from surefoot.tasks.items import Columns, input_template, kind_of, mapped_example, own_example, roles_of
-from surefoot.tasks.jsonl import Line, read_jsonl
+from surefoot.tasks.bank import of_klasses
+from surefoot.tasks.bundled import bundled_tasks
+from surefoot.tasks.items import Columns
 from surefoot.tasks.lint import check
+from surefoot.tasks.readers import SCHEMES, Source
 from surefoot.tasks.split import held_out as tested_part
 from surefoot.tasks.task import Task
+
+UNNAMED = frozenset({"folder", "jsonl"})
+"""The schemes of specs that name none."""
 
 
 def load_tasks(
@@ -52,11 +55,10 @@ def load_tasks(
         raise BadInput(f"The limit is {limit}; ask for at least one item.")
     if shots < 0:
         raise BadInput(f"The number of shots is {shots}; give 0 or more.")
-    source = _source(str(spec))
-    bank = None if wordings is None else Path(wordings)
+    source = source_of(str(spec))._replace(wordings=Path(wordings) if wordings else None, columns=columns)
     if columns and source.scheme not in ("jsonl", "hub"):
         raise BadInput(f'"{spec}" takes no column mapping; columns are for .jsonl files and hub: data sets.')
-    tasks = _READERS[source.scheme](source, bank, columns or {})
+    tasks = SCHEMES[source.scheme].read(source)
     if held_out:
         tasks = tuple(tested_part(task) for task in tasks)
     return tuple(_finished(task, limit, shots, seed, shuffle, klasses, source) for task in tasks)
@@ -88,10 +90,10 @@ def load_selection(spec: str | Path, words: Mapping[str, Any], *, base: Path | N
 
 def rebased(spec: str, base: Path) -> str:
     """The spec as it reads from elsewhere: a relative path in it is taken from the folder `base`."""
-    scheme = _source(spec).scheme
-    if scheme in ("hub", "world") or spec in bundled_tasks() or (scheme == "works" and not _source(spec).place):
+    source = source_of(spec)
+    if source.scheme in ("hub", "world") or spec in bundled_tasks() or (source.scheme == "works" and not source.place):
         return spec
-    prefix = "" if scheme in ("jsonl", "folder") else f"{scheme}:"
+    prefix = "" if source.scheme in UNNAMED else f"{source.scheme}:"
     return f"{prefix}{base / spec.removeprefix(prefix)}"
 
 
@@ -113,53 +115,21 @@ def tasks_of(
     return tuple(one.with_shots(shots, seed).sample(limit, seed) for one in given)
 
 
-def bundled_tasks() -> tuple[str, ...]:
-    """The names that `load_tasks` knows without a path: each bundled suite, and each of its tasks."""
-    suites = [path.name for path in sorted(SUITES.iterdir()) if path.is_dir() and tasks_in(path)]
-    written = {suite: tuple(tasks_in(SUITES / suite)) for suite in suites}
-    return tuple(
-        name for suite, own in {**written, **MADE}.items() for name in (suite, *(f"{suite}/{task}" for task in own))
-    )
-
-
-class Source(NamedTuple):
-    """A spec taken apart: `scheme:place#part?options`."""
-
-    scheme: str
-    place: str
-    part: str
-    options: Mapping[str, str]
-
-
-MADE: Mapping[str, tuple[str, ...]] = {
-    "conflict": ("closed", "conflict", "agree", "endings"),
-    "contexts": ("closed", "retrieved", "generated", "retrieved-first", "generated-first"),
-    "unanswerable": ("answerable", "unanswerable"),
-}
-"""Bundled suites whose tasks are made of other data, by `surefoot.worlds`."""
-
-OPTIONS: Mapping[str, frozenset[str]] = {
-    "hub": frozenset({"split", "config"}),
-    "released": frozenset({"family", "include_flagged"}),
-    "works": frozenset({"prefix", "tokens", "unlicensed"}),
-    "world": frozenset({"seed", "size", "count", "kinds", "tokens"}),
-}
-
-
-def _source(spec: str) -> Source:
+def source_of(spec: str) -> Source:
+    """A spec taken apart. Raises `BadInput` with the nearest name for an unknown scheme or option."""
     scheme, colon, rest = spec.partition(":")
     if not colon or len(scheme) < 2 or "/" in scheme or Path(spec).exists():
-        return Source("jsonl" if spec.endswith((".jsonl", ".jsonl.gz")) else "folder", spec, "", {})
-    if scheme not in _READERS or scheme in ("jsonl", "folder"):
-        kinds = sorted(_READERS.keys() - {"jsonl", "folder"})
-        raise BadInput(f'"{scheme}:" is not a kind of task.{nearest(scheme, kinds)}')
-    if scheme not in OPTIONS:
-        return Source(scheme, rest, "", {})
+        return Source("jsonl" if spec.endswith((".jsonl", ".jsonl.gz")) else "folder", spec)
+    if scheme not in SCHEMES or scheme in UNNAMED:
+        raise BadInput(f'"{scheme}:" is not a kind of task.{nearest(scheme, sorted(SCHEMES.keys() - UNNAMED))}')
+    known = SCHEMES[scheme].options
+    if not known:
+        return Source(scheme, rest)
     address, _, query = rest.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
-    for key in options:
-        if key not in OPTIONS[scheme]:
-            raise BadInput(f'"{scheme}:" has no option "{key}".{nearest(key, OPTIONS[scheme])}')
+    unknown = next((key for key in options if key not in known), None)
+    if unknown is not None:
+        raise BadInput(f'"{scheme}:" has no option "{unknown}".{nearest(unknown, known)}')
     place, _, part = address.partition("#")
     return Source(scheme, place, part, options)
 
@@ -168,186 +138,7 @@ def _finished(
     task: Task, limit: int | None, shots: int, seed: int, shuffle: bool, klasses: Iterable[str] | None, source: Source
 ) -> Task:
     task = replace(task, wordings=of_klasses(task.wordings, klasses))
-    if not _flag(source.options, "include_flagged"):
+    if not source.flag("include_flagged"):
         check(task)
     task = task.with_shots(shots, seed).sample(limit, seed)
     return task.shuffled(seed) if shuffle else task
-
-
-def _folder(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    suite, _, name = source.place.partition("/")
-    bundled = SUITES / suite
-    if suite in MADE and source.place in bundled_tasks():
-        return _with_wordings((task for task in _made(suite) if name in ("", task.name)), wordings)
-    if suite and source.place in bundled_tasks():
-        return (read_task(bundled / name, wordings),) if name else read_suite(bundled, wordings)
-    path = Path(source.place)
-    if path.is_dir():
-        return read_suite(path, wordings)
-    if path.is_file():
-        raise BadInput(f'"{path}" is no task; give a .jsonl file or a folder, or say what it is (mmlu:, bigbench:).')
-    raise BadInput(f'There is no task "{source.place}".{nearest(source.place, bundled_tasks())}')
-
-
-def _made(suite: str) -> tuple[Task, ...]:
-    if suite == "unanswerable":
-        from surefoot.tasks.nomiracl_world import bundled_unanswerable
-
-        return bundled_unanswerable()
-    if suite == "contexts":
-        from surefoot.tasks.contexts import context_tasks
-        from surefoot.worlds.contexts import bundled_pairs
-
-        return context_tasks(bundled_pairs())
-    from surefoot.worlds.conflicts import bundled_conflicts
-
-    return bundled_conflicts()
-
-
-def _contexts(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.tasks.contexts import context_tasks, read_contexts
-
-    return _with_wordings(context_tasks(read_contexts(Path(source.place))), wordings)
-
-
-def _conflict(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.worlds.conflicts import conflicts_of
-
-    return _with_wordings(conflicts_of(Path(source.place)), wordings)
-
-
-def _nomiracl(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.tasks.nomiracl import nomiracl_tasks
-    from surefoot.tasks.nomiracl_files import read_nomiracl
-
-    return _with_wordings(nomiracl_tasks(read_nomiracl(Path(source.place))), wordings)
-
-
-def _with_wordings(tasks: Iterable[Task], wordings: Path | None) -> tuple[Task, ...]:
-    return tuple(replace(task, wordings=read_wordings(wordings)) if wordings else task for task in tasks)
-
-
-def _jsonl(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:
-    path = Path(source.place)
-    return (_flat(path.name.split(".")[0], read_jsonl(path), wordings, columns),)
-
-
-def _hub(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:
-    from surefoot.tasks.hub import read_hub
-
-    lines = read_hub(source.place, source.options.get("split", "test"), source.options.get("config"))
-    return (_flat(source.place, lines, wordings, columns),)
-
-
-def _flat(name: str, lines: tuple[Line, ...], wordings: Path | None, columns: Columns) -> Task:
-    if not lines:
-        raise BadInput(f'The task "{name}" has no items; give it at least one.')
-    own = "fields" in lines[0].record and not columns
-    # Without an id column the line's own number is the id, so that a message and a row name the same line.
-    examples = tuple(own_example(line) if own else mapped_example(line, _number(line), columns) for line in lines)
-    kind, fields = kind_of(examples), tuple(dict.fromkeys(name for example in examples for name in example.fields))
-    return Task(
-        name=name,
-        kind=kind,
-        examples=examples,
-        wordings=read_wordings(wordings) if wordings else default_wordings(kind),
-        input_template=input_template(fields),
-        roles=roles_of(fields),
-        metric="exact_match" if kind == "generation" else "accuracy",
-    )
-
-
-def _number(line: Line) -> int:
-    return int(line.where.rsplit(" ", 1)[1])
-
-
-def _mmlu(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.tasks.mmlu import read_mmlu
-
-    return read_mmlu(Path(source.place), read_wordings(wordings) if wordings else default_wordings("multiple_choice"))
-
-
-def _bigbench(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.tasks.bigbench import read_bigbench
-
-    return read_bigbench(Path(source.place), read_wordings(wordings) if wordings else None)
-
-
-def _released(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.tasks.released import read_released
-
-    if not source.part:
-        raise BadInput(f'"released:{source.place}" names no task; write released:DIR#TASK, such as #MMLU/anatomy.')
-    family, flagged = source.options.get("family"), _flag(source.options, "include_flagged")
-    task = read_released(Path(source.place), source.part, family, flagged).task
-    return (replace(task, wordings=read_wordings(wordings)) if wordings else task,)
-
-
-def _works(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.memorisation.asking import NEW_TOKENS, PREFIXES, works_task
-    from surefoot.memorisation.works import read_works
-
-    place = source.place
-    works = read_works(place or None, unlicensed=_flag(source.options, "unlicensed"))
-    prefixes = source.options.get("prefix", ",".join(map(str, PREFIXES)))
-    tokens = source.options.get("tokens", str(NEW_TOKENS))
-    if not tokens.isdecimal() or not all(one.strip().isdecimal() for one in prefixes.split(",")):
-        raise BadInput(f'"works:{place}" has prefix={prefixes} and tokens={tokens}; give numbers of words and tokens.')
-    task = works_task(
-        works,
-        prefixes=[int(one) for one in prefixes.split(",")],
-        new_tokens=int(tokens),
-        wordings=read_wordings(wordings) if wordings else None,
-        name=Path(place).name.split(".")[0] if place else "works",
-    )
-    return (task,)
-
-
-def _world(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.tasks.implicit import implicit_world
-    from surefoot.tasks.questions import world_task
-
-    makers = {"facts": world_task, "implicit": implicit_world}
-    if source.place not in makers:
-        raise BadInput(f'There is no world "{source.place}".{nearest(source.place, makers)}')
-    return _with_wordings((makers[source.place](source.options),), wordings)
-
-
-def _questions(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.questions.jsonl import read_questions
-    from surefoot.tasks.questions import question_task
-
-    path = Path(source.place)
-    return _with_wordings((question_task(read_questions(path), name=path.name.split(".")[0]),), wordings)
-
-
-def _strategyqa(source: Source, wordings: Path | None, columns: Columns) -> tuple[Task, ...]:  # noqa: ARG001
-    from surefoot.questions.strategyqa import read_strategyqa
-    from surefoot.tasks.implicit import implicit_task
-
-    task = implicit_task(read_strategyqa(Path(source.place)), name="strategyqa", source="StrategyQA, Geva et al. 2021")
-    return _with_wordings((task,), wordings)
-
-
-def _flag(options: Mapping[str, str], name: str) -> bool:
-    value = options.get(name, "false").lower()
-    if value not in ("true", "false"):
-        raise BadInput(f'"{name}" is "{value}"; write true or false.')
-    return value == "true"
-
-
-_READERS: Mapping[str, Callable[[Source, Path | None, Columns], tuple[Task, ...]]] = {
-    "folder": _folder,
-    "jsonl": _jsonl,
-    "hub": _hub,
-    "mmlu": _mmlu,
-    "bigbench": _bigbench,
-    "conflict": _conflict,
-    "contexts": _contexts,
-    "released": _released,
-    "works": _works,
-    "nomiracl": _nomiracl,
-    "world": _world,
-    "questions": _questions,
-    "strategyqa": _strategyqa,
-}
