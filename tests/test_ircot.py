@@ -15,10 +15,10 @@ import tiny
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, NotAvailable
 from surefoot.models.trace import Trace
+from surefoot.probes.multi_hop.measure import read_answer
 from surefoot.retrieval.bm25 import BM25
 from surefoot.retrieval.corpus import Corpus
 from surefoot.retrieval.retriever import Document, Hit
-from surefoot.text.chains import answer_in
 from surefoot.texts import Asked, write_texts
 from surefoot.treatments.retrieval.ircot import BASELINES, Examples, Ircot, Steps
 from surefoot.treatments.retrieval.ircot_prompts import Demonstration, Packer, with_distractors
@@ -84,7 +84,7 @@ def test_the_trace_of_a_script_is_exact() -> None:
     assert text.trace.events[-1].note == 'the sentence matches "answer is"'
     assert (text.trace.calls, text.trace.searches) == (3, 3)
     assert text.trace.documents == ("film", "sea", "lee")
-    assert answer_in(text.text) == "Oslo"
+    assert read_answer(text.text).answer == "Oslo"
     assert Trace.from_dict(json.loads(json.dumps(text.trace.to_dict()))) == text.trace
 
 
@@ -93,7 +93,7 @@ def test_a_direct_reader_answers_from_all_documents_and_baselines_are_settings()
     for name, settings in BASELINES.items():
         (text,) = Ircot(Shelf(FIRST), k=2, **settings).apply(sf.ScriptedModel(script)).generate([QUESTION], LONG)
         assert text.trace is not None
-        answers[name] = (answer_in(text.text), text.trace.documents, text.trace.calls, text.trace.searches)
+        answers[name] = (read_answer(text.text).answer, text.trace.documents, text.trace.calls, text.trace.searches)
     assert answers["ircot"] == ("Oslo", ("film", "sea", "lee"), 3, 3)
     assert answers["ircot-qa"] == ("Oslo", ("film", "sea", "lee"), 4, 3)
     assert answers["oner"][1:] == (("film", "sea"), 8, 1)

@@ -10,8 +10,9 @@ from surefoot.metrics import metric
 from surefoot.models.base import Generation
 from surefoot.probes.asking import first_line
 from surefoot.questions.question import Question
+from surefoot.text.chains import MARKER
 
-_MARKER = re.compile(r"answer is:?[^\S\n]*([^\n]*[^\s:][^\n]*)", re.IGNORECASE)
+_MARKED = re.compile(rf"{MARKER}:?[^\S\n]*([^\n]*[^\s:][^\n]*)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _INITIAL = re.compile(r"(?:^|\W)[^\W\d_]$")
 
@@ -36,7 +37,7 @@ def read_answer(text: str) -> Read:
     The first, because a small model goes on with questions of its own. A full stop ends the sentence where white space
     or nothing follows, but not behind a single letter ("J. Doe", "U.S. Steel").
     """
-    found = _MARKER.search(text)
+    found = _MARKED.search(text)
     if not found:
         return Read(first_line(text), False)
     behind = found[1].strip()
