@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import surefoot as sf
 from surefoot.calibration import calibrate
 from surefoot.errors import BadInput
+from surefoot.models.base import Generation
 from surefoot.models.scripted import ScriptedModel
+from surefoot.probes.asking import Cell
 from surefoot.probes.implicit_reasoning.calibrations import by_step, known, questions, scripted, world
+from surefoot.probes.implicit_reasoning.probe import ImplicitReasoning
+from surefoot.probes.implicit_reasoning.rows import executed
 from surefoot.probes.implicit_reasoning.summary import ImplicitSummary
+from surefoot.questions.decomposition import rounds
 from surefoot.questions.question import Question, Step
 from surefoot.questions.sari import sari
 from surefoot.retrieval.retriever import Document, Hit
@@ -113,6 +120,35 @@ def test_steps_are_asked_in_their_order_with_the_models_own_answers() -> None:
     assert row["step_answers"] == ["Dun", "maybe"]
     assert asked[-1] == "Question: Is maybe yes?"
     assert row["outcome"] == "right"
+
+
+class Counting(ScriptedModel):
+    """Counts the calls that a model gets."""
+
+    def __init__(self, *settings: Any) -> None:
+        super().__init__(*settings)
+        self.written: list[int] = []
+
+    def generate(self, prompts: Sequence[Prompt | str], *settings: Any, **others: Any) -> list[Generation]:
+        self.written.append(len(prompts))
+        return super().generate(prompts, *settings, **others)
+
+
+def test_steps_of_all_questions_are_written_in_a_few_batches_and_give_the_rows_of_one_at_a_time() -> None:
+    def script(prompt: Prompt, options: object) -> str:
+        told = prompt.only("input").text
+        return (by_step(prompt) or "no") if options else known(told) if len(told) % 3 else "unknown"
+
+    probe, task = ImplicitReasoning(), world()
+    cells = [Cell(task, task.wording("steps"), example) for example in task.examples]
+    model = Counting(script, "counting")
+    together = executed(probe, model, cells)
+    longest = max(len(rounds(question.steps)) for question in questions())
+    assert len(model.written) == longest - 1  # the last step is chosen
+    assert sum(model.written) == sum(len(question.steps) - 1 for question in questions())
+    assert together == [row for cell in cells for row in executed(probe, model, [cell])]
+    assert len({row["outcome"] for row in together}) == 2
+    assert executed(probe, model, []) == []
 
 
 def test_a_wrong_answer_to_one_step_changes_only_what_depends_on_it() -> None:

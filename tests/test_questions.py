@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.errors import BadInput
-from surefoot.questions.decomposition import execution_order, filled, needed, references, run
+from surefoot.questions.decomposition import (
+    Asked,
+    execution_order,
+    filled,
+    needed,
+    references,
+    rounds,
+    run,
+    run_together,
+)
 from surefoot.questions.demonstrations import demonstrations
 from surefoot.questions.filtering import adversarial_filter, is_solved
 from surefoot.questions.jsonl import read_questions, write_questions
@@ -62,6 +71,52 @@ def test_deleting_one_document_changes_exactly_the_answers_that_depend_on_it() -
             except BadInput:
                 answers = ()
             assert (answers != tuple(step.answer for step in question.steps)) == depends
+
+
+@st.composite
+def decomposed(draw: st.DrawFn) -> Question:
+    """A question whose steps name any of those that stand before them in a hidden order."""
+    hidden = draw(st.permutations(range(draw(st.integers(1, 6)))))
+    texts = {}
+    for turn, place in enumerate(hidden):
+        named = draw(st.sets(st.sampled_from(hidden[:turn]), max_size=3)) if turn else set()
+        texts[place] = " ".join([f"s{place}", *(f"#{other + 1}" for other in sorted(named))])
+    return Question("q", "?", steps=steps(*(texts[place] for place in range(len(hidden)))))
+
+
+@given(st.lists(decomposed(), max_size=4))
+def test_questions_executed_together_are_answered_as_each_alone_in_as_many_rounds_as_the_longest_chain(
+    asked: list[Question],
+) -> None:
+    calls: list[int] = []
+
+    def all_at_once(batch: object) -> list[str]:
+        calls.append(len(batch))  # type: ignore[arg-type]
+        return [f"({one.text})" for one in batch]  # type: ignore[attr-defined]
+
+    alone = [run(question, lambda text, _: f"({text})") for question in asked]
+    assert run_together(asked, all_at_once) == alone
+    assert sum(calls) == sum(len(one.order) for one in alone)
+
+    def depth(question: Question, place: int) -> int:
+        return 1 + max((depth(question, n - 1) for n in references(question.steps[place].text)), default=0)
+
+    assert len(calls) == max((depth(question, len(question.steps) - 1) for question in asked), default=0)
+
+
+def test_a_round_asks_what_can_be_answered_and_leaves_out_what_nobody_needs() -> None:
+    asked = steps("A?", "B of #1?", "C?", "not needed", "Is #2 #3?")
+    assert rounds(asked) == ((0, 2), (1,), (4,))
+    seen: list[list[Asked]] = []
+    run_together([Question("q", "?", steps=asked)], lambda batch: [*map(str.lower, _texts(seen, batch))])
+    assert [[one.text for one in batch] for batch in seen] == [["A?", "C?"], ["B of a??"], ["Is b of a?? c??"]]
+    with pytest.raises(BadInput, match='"none" has no steps'):
+        run_together([Question("none", "?")], lambda batch: [""] * len(batch))
+
+
+def _texts(seen: list[list[Asked]], batch: object) -> list[str]:
+    seen.append(list(batch))  # type: ignore[call-overload]
+    return [one.text for one in seen[-1]]
 
 
 @given(st.integers(1, 6), st.data())

@@ -20,6 +20,18 @@ Answer = Callable[[str, Step], str]
 """Answers a step: the text with its references filled, and the step as it is written."""
 
 
+class Asked(NamedTuple):
+    """A step that is asked in a round: the places of its question and of itself, and its text, references filled."""
+
+    question: int
+    place: int
+    text: str
+
+
+AnswerAll = Callable[[Sequence[Asked]], Sequence[str]]
+"""Answers the steps of a round, of all questions."""
+
+
 class Execution(NamedTuple):
     """What was asked and answered. `texts` and `answers` are by step; None where the last step does not need it."""
 
@@ -89,17 +101,53 @@ def run(question: Question, answer: Answer) -> Execution:
 
     Raises `BadInput` for a question without steps and for references that cannot be resolved.
     """
-    steps = question.steps
-    if not steps:
-        raise BadInput(f'The question "{question.id}" has no steps; give it a decomposition.')
-    wanted = needed(steps)
-    order = tuple(place for place in execution_order(steps) if place in wanted)
+    steps, order = question.steps, _order(question)
     texts: list[str | None] = [None] * len(steps)
     answers: list[str | None] = [None] * len(steps)
     for place in order:
         text = filled(steps[place].text, answers)
         texts[place], answers[place] = text, answer(text, steps[place])
     return Execution(tuple(texts), tuple(answers), order)
+
+
+def rounds(steps: Sequence[Step]) -> tuple[tuple[int, ...], ...]:
+    """The places of the steps that the last one depends on, by round: a step is asked in the first round before which
+    all that it names have answers. Raises `BadInput` as `execution_order`."""
+    wanted = needed(steps)
+    turn: dict[int, int] = {}
+    for place in execution_order(steps):
+        turn[place] = max((turn[other] + 1 for other in _needs(steps, place)), default=0)
+    last = max((turn[place] for place in wanted), default=-1)
+    return tuple(tuple(place for place in sorted(wanted) if turn[place] == n) for n in range(last + 1))
+
+
+def run_together(questions: Sequence[Question], answer: AnswerAll) -> list[Execution]:
+    """Executes the decompositions of all questions in rounds; what `run` gives, where `answer` answers alike.
+
+    `answer` is called once a round, with the steps of all questions that can be asked in it: as often as the longest
+    chain of references has steps, however many questions there are.
+    """
+    orders = [_order(question) for question in questions]
+    plans = [rounds(question.steps) for question in questions]
+    texts: list[list[str | None]] = [[None] * len(question.steps) for question in questions]
+    answers: list[list[str | None]] = [[None] * len(question.steps) for question in questions]
+    for turn in range(max(map(len, plans), default=0)):
+        asked = [
+            Asked(q, place, filled(questions[q].steps[place].text, answers[q]))
+            for q, plan in enumerate(plans)
+            for place in (plan[turn] if turn < len(plan) else ())
+        ]
+        for one, told in zip(asked, answer(asked), strict=True):
+            texts[one.question][one.place], answers[one.question][one.place] = one.text, told
+    return [Execution(tuple(t), tuple(a), order) for t, a, order in zip(texts, answers, orders, strict=True)]
+
+
+def _order(question: Question) -> tuple[int, ...]:
+    """The steps that the last one depends on, in the order of `execution_order`."""
+    if not question.steps:
+        raise BadInput(f'The question "{question.id}" has no steps; give it a decomposition.')
+    wanted = needed(question.steps)
+    return tuple(place for place in execution_order(question.steps) if place in wanted)
 
 
 def _needs(steps: Sequence[Step], place: int) -> set[int]:

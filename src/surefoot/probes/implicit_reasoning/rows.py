@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.models.base import SCORERS, LanguageModel
 from surefoot.probes.asking import Cell, chosen_row, first_line, written_row
-from surefoot.questions.decomposition import run
-from surefoot.questions.question import Question, Step
+from surefoot.questions.decomposition import Asked, run_together
+from surefoot.questions.question import Question
 from surefoot.questions.sari import sari
 from surefoot.tasks.questions import question_of
 from surefoot.tasks.task import Query
@@ -28,39 +29,53 @@ def extended(probe: ImplicitReasoning, model: LanguageModel, cells: Sequence[Cel
     """The rows with the columns of the probe."""
     empty = {"asked_steps": None, "step_answers": None, "decomposition": None, "sari": None}
     found = [{**row, **empty} for row in rows]
-    for i, cell in enumerate(cells):
-        if cell.wording.id == "steps":
-            found[i] |= executed(probe, model, cell)
+    stepwise = [i for i, cell in enumerate(cells) if cell.wording.id == "steps"]
+    for i, columns in zip(stepwise, executed(probe, model, [cells[i] for i in stepwise]), strict=True):
+        found[i] |= columns
     wanted = [i for i, cell in enumerate(cells) if probe.decompose and cell.wording.id == "question"]
     for i, columns in zip(wanted, decomposed(model, [cells[i] for i in wanted]), strict=True):
         found[i] |= columns
     return found
 
 
-def executed(probe: ImplicitReasoning, model: LanguageModel, cell: Cell) -> Row:
-    """The answer to the last step after the model has answered those before it; passages are the gold ones if any."""
-    question, context = question_of(cell.example), cell.example.fields["gold_passages"]
-    last = question.steps[-1]
+def executed(probe: ImplicitReasoning, model: LanguageModel, cells: Sequence[Cell]) -> list[Row]:
+    """The answers to the last steps after the model has answered those before them, in rounds over all questions;
+    passages are the gold ones if any."""
+    questions = [question_of(cell.example) for cell in cells]
 
-    def answer(text: str, step: Step) -> str:
-        if step is last:
-            return ""
-        (written,) = model.generate([step_prompt(text, context)], Sampling(max_new_tokens=probe.step_tokens))
-        return first_line(written.text).rstrip(".") or "unknown"
+    def answer(asked: Sequence[Asked]) -> list[str]:
+        wanted = [one for one in asked if one.place < len(questions[one.question].steps) - 1]
+        prompts = [step_prompt(one.text, cells[one.question].example.fields["gold_passages"]) for one in wanted]
+        texts = model.generate(prompts, Sampling(max_new_tokens=probe.step_tokens)) if prompts else []
+        told = {one: first_line(text.text).rstrip(".") or "unknown" for one, text in zip(wanted, texts, strict=True)}
+        return [told.get(one, "") for one in asked]
 
-    done = run(question, answer)
-    prompt = last_prompt(done.texts[-1] or last.text)
-    query = Query(prompt, cell.query.labels, cell.query.gold, cell.query.answers)
-    told = [text or "" for text in done.texts], [text or "" for text in done.answers[:-1]]
-    return {**_answered(probe, model, cell, query), "asked_steps": told[0], "step_answers": told[1]}
+    done = run_together(questions, answer)
+    queries = [
+        replace(cell.query, prompt=last_prompt(one.texts[-1] or "")) for cell, one in zip(cells, done, strict=True)
+    ]
+    return [
+        {
+            **row,
+            "asked_steps": [text or "" for text in one.texts],
+            "step_answers": [text or "" for text in one.answers[:-1]],
+        }
+        for row, one in zip(_answered(probe, model, cells, queries), done, strict=True)
+    ]
 
 
-def _answered(probe: ImplicitReasoning, model: LanguageModel, cell: Cell, query: Query) -> Row:
+def _answered(
+    probe: ImplicitReasoning, model: LanguageModel, cells: Sequence[Cell], queries: Sequence[Query]
+) -> list[Row]:
+    """The answer columns of the last steps."""
+    if not queries:
+        return []
+    prompts = [query.prompt for query in queries]
     if probe.answering in SCORERS:
-        (choice,) = model.choose([query.prompt], [query.labels], probe.answering)  # type: ignore[arg-type]
-        return chosen_row(query, choice)
-    (text,) = model.generate([query.prompt], Sampling(max_new_tokens=cell.task.max_new_tokens))
-    return written_row(cell.task, query, text)
+        choices = model.choose(prompts, [query.labels for query in queries], probe.answering)  # type: ignore[arg-type]
+        return [chosen_row(query, choice) for query, choice in zip(queries, choices, strict=True)]
+    texts = model.generate(prompts, [Sampling(max_new_tokens=cell.task.max_new_tokens) for cell in cells])
+    return [written_row(cell.task, query, text) for cell, query, text in zip(cells, queries, texts, strict=True)]
 
 
 def step_prompt(text: str, context: str) -> Prompt:
@@ -83,6 +98,8 @@ _CUE = Part("cue", "Answer:")
 
 def decomposed(model: LanguageModel, cells: Sequence[Cell]) -> list[Row]:
     """A decomposition of each question by the model, and its SARI against the gold one."""
+    if not cells:
+        return []
     questions = [question_of(cell.example) for cell in cells]
     texts = model.generate([_decompose(q) for q in questions], Sampling(max_new_tokens=DECOMPOSITION_TOKENS))
     return [_scored(question, text.text) for question, text in zip(questions, texts, strict=True)]
