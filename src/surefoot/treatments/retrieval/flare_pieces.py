@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import NamedTuple
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.models.base import Generation, LanguageModel
 from surefoot.text.prompt import Prompt
+from surefoot.treatments.retrieval.cutting import Tokens, first_tokens, token_texts, word_texts, words_behind
 from surefoot.treatments.retrieval.writing import gone_on, next_sentences
 
 Cut = Callable[[str, str], int]
@@ -70,27 +70,12 @@ def cut_pieces(model: LanguageModel, asked: Sequence[Asked], cuts: Sequence[Cut]
         ]
     else:
         written = model.generate([gone_on(prompt, text.text) for prompt, text, _ in asked], samplings)
-        written = [_behind(text, new) for (_, text, _), new in zip(asked, written, strict=True)]
-        texts = [_words(text, old.text) for text, (_, old, _) in zip(written, asked, strict=True)]
+        written = [words_behind(text, new) for (_, text, _), new in zip(asked, written, strict=True)]
+        texts = [word_texts(text.text, len(old.text)) for text, (_, old, _) in zip(written, asked, strict=True)]
     return [
         _piece(text, tokens, own.max_new_tokens, cut)
         for text, tokens, (_, _, own), cut in zip(written, texts, asked, cuts, strict=True)
     ]
-
-
-class Tokens(NamedTuple):
-    """A text whose last tokens are taken apart: what stands before them, and what each adds to it."""
-
-    before: str
-    texts: tuple[str, ...]
-
-
-def token_texts(decode: Callable[[Sequence[int]], str], ids: Sequence[int], start: int = 0) -> Tokens:
-    """What each token from `start` on adds; a character that is spread over several tokens counts with the last."""
-    text = decode(ids) if ids else ""
-    ends = [len(decode(ids[:n]).rstrip("\ufffd")) if n else 0 for n in range(start, len(ids) + 1)]
-    ends = [min(end, len(text)) for end in accumulate(ends, max)]
-    return Tokens(text[: ends[0]], tuple(text[begin:end] for begin, end in pairwise(ends)))
 
 
 def everything(_: str, new: str) -> int:
@@ -98,24 +83,8 @@ def everything(_: str, new: str) -> int:
     return len(new)
 
 
-def _behind(old: Generation, new: Generation) -> Generation:
-    """A text of words behind another one."""
-    touching = old.text and new.text and not old.text[-1].isspace() and not new.text[0].isspace()
-    words = len(new.text.split())
-    return replace(
-        new,
-        text=old.text + " " * bool(touching) + new.text,
-        token_ids=tuple(range(len(old.token_ids) + words)),
-        logprobs=(*old.logprobs, *new.logprobs) if len(new.logprobs) >= words else (),
-    )
-
-
-def _words(text: Generation, old: str) -> Tokens:
-    return Tokens(old, tuple(re.findall(r"\s*\S+", text.text[len(old) :])))
-
-
 def _piece(text: Generation, tokens: Tokens, room: int, cut: Cut) -> Piece:
-    old, new = tokens
+    old, new = tokens.before, tokens.texts
     own_text = "".join(new)
     end = cut(old, own_text)
     kept = len(new) if end >= len(own_text) else _tokens_to(end, new)  # the last tokens may have no text yet
@@ -128,19 +97,6 @@ def _piece(text: Generation, tokens: Tokens, room: int, cut: Cut) -> Piece:
     else:
         whole = text
     return Piece(whole, "".join(own), own, probabilities, len(new))
-
-
-def first_tokens(written: Generation, count: int, text: str) -> Generation:
-    """A text cut behind some of its tokens, to be gone on with."""
-    return replace(
-        written,
-        text=text,
-        token_ids=written.token_ids[:count],
-        logprobs=written.logprobs[:count],
-        sampled_logprobs=written.sampled_logprobs[:count],
-        plain_logprobs=written.plain_logprobs[:count],
-        finish_reason="interrupted",
-    )
 
 
 def _tokens_to(end: int, tokens: Sequence[str]) -> int:

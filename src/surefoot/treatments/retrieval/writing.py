@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from surefoot.decoding.sampling import Sampling
@@ -20,6 +19,7 @@ from surefoot.models.base import Generation, LanguageModel
 from surefoot.models.writing import before_stop, one_each
 from surefoot.text.prompt import Part, Prompt
 from surefoot.text.sentences import first_sentence
+from surefoot.treatments.retrieval.cutting import first_tokens, token_texts, word_texts, words_behind
 
 if TYPE_CHECKING:
     from surefoot.decoding.branch import Branch
@@ -128,27 +128,18 @@ def _has_ended(first: Sequence[int], ids: Sequence[int], decode: Callable[[Seque
 
 def _cut(text: Generation, start: int, stops: Sequence[str], decode: Callable[[Sequence[int]], str]) -> Sentence:
     """The first sentence behind the first `start` tokens."""
-    ids = text.token_ids
-    ends = [len(decode(ids[:n]).rstrip("\ufffd")) for n in range(start, len(ids) + 1)]
-    begin, whole = ends[0], decode(ids)
-    own = before_stop(whole[begin:], stops)
+    whole, ends = tokens = token_texts(decode, text.token_ids, start)
+    own = before_stop(whole[ends[0] :], stops)
     end = first_sentence(own)
-    count = next((n for n, at in enumerate(ends) if at >= begin + end), len(ids) - start) if end else 0
-    last = own[end:].strip() == "" and text.finish_reason == "stop"
+    count = next((n for n, at in enumerate(ends) if at >= ends[0] + end), len(ends) - 1) if end else 0
     stop = start + count
-    weighed = len(text.logprobs) if last else stop  # the end token, where drawn, has a log-probability of its own
-    kept = replace(
-        text,
-        text=decode(ids[:stop]),
-        token_ids=ids[:stop],
-        logprobs=text.logprobs[:weighed],
-        sampled_logprobs=text.sampled_logprobs[:weighed],
-        plain_logprobs=text.plain_logprobs[:weighed],
-        finish_reason="stop" if last else "interrupted",
-    )
-    pieces = tuple(whole[a:b] for a, b in pairwise(ends[: count + 1]))
+    kept = first_tokens(text, stop, decode(text.token_ids[:stop]))
+    last = own[end:].strip() == "" and text.finish_reason == "stop"
+    if last:  # the end token, where drawn, has a log-probability of its own
+        kept = replace(text, text=kept.text, token_ids=kept.token_ids, finish_reason="stop")
     chances = tuple(math.exp(value) for value in text.logprobs[start:stop])
-    return Sentence(whole[begin : ends[count]], pieces, chances, kept, last, len(text.logprobs) - start)
+    pieces = tokens.texts[:count]
+    return Sentence("".join(pieces), pieces, chances, kept, last, len(text.logprobs) - start)
 
 
 def _by_text(
@@ -160,7 +151,7 @@ def _by_text(
 ) -> list[Sentence]:
     asked = [gone_on(prompt, text.text) for prompt, text in zip(prompts, begun, strict=True)]
     texts = model.generate(asked, [replace(s, max_new_tokens=n) for s, n in zip(samplings, look_ahead, strict=True)])
-    return [_cut_text(text, before) for text, before in zip(texts, begun, strict=True)]
+    return [_cut_words(text, before) for text, before in zip(texts, begun, strict=True)]
 
 
 def gone_on(prompt: Prompt, text: str) -> Prompt:
@@ -171,21 +162,13 @@ def gone_on(prompt: Prompt, text: str) -> Prompt:
     return prompt._with((*prompt.parts, Part("cue", gap + text)))
 
 
-def _cut_text(text: Generation, before: Generation) -> Sentence:
+def _cut_words(text: Generation, before: Generation) -> Sentence:
     """The first sentence of a text that came without its tokens; words stand for them."""
     end = first_sentence(text.text)
-    own = text.text[:end]
-    words = tuple(re.findall(r"\s*\S+", own))
+    words = word_texts(text.text[:end]).texts
     told = len(text.logprobs) == len(text.token_ids) >= len(words)
-    chances = tuple(math.exp(value) for value in text.logprobs[: len(words)]) if told else ()
+    logprobs = text.logprobs[: len(words)] if told else ()
     last = not text.text[end:].strip() and text.finish_reason == "stop"
-    gap = " " if before.text and own and not before.text[-1].isspace() and not own[0].isspace() else ""
-    kept = Generation(
-        before.text + gap + own,
-        tuple(range(len(before.token_ids) + len(words))),
-        (*before.logprobs, *text.logprobs[: len(words)]) if told else (),
-        "stop" if last else "interrupted",
-        text.prompt_tokens,
-        text.truncated,
-    )
-    return Sentence(own, words, chances, kept, last, len(text.token_ids))
+    kept = words_behind(before, replace(text, text=text.text[:end], logprobs=logprobs))
+    kept = replace(kept, finish_reason="stop" if last else "interrupted")
+    return Sentence(text.text[:end], words, tuple(map(math.exp, logprobs)), kept, last, len(text.token_ids))
