@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from surefoot.cli import ask, detect, index, look, measure, paraphrase, prove, serve, sweep, treat, world, write  # noqa: F401 - they add their verbs
+from surefoot.cli import (  # noqa: F401 - they add their verbs
+    ask,
+    detect,
+    index,
+    look,
+    measure,
+    nomiracl,
+    paraphrase,
+    prove,
+    serve,
+    sweep,
+    treat,
+    world,
+    write,
+)
 from surefoot.cli.app import app
 from surefoot.errors import SurefootError
 

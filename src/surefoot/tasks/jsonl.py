@@ -1,11 +1,11 @@
-"""JSON Lines and JSON files, read so that a mistake is reported with its file and line."""
+"""JSON Lines, JSON and tab-separated files, read so that a mistake is reported with its file and line."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +61,29 @@ def read_jsonl(path: Path) -> tuple[Line, ...]:
         if not isinstance(record, dict):
             raise BadInput(f"{where}: not a JSON object; write one {{...}} a line.")
         lines.append(Line(where, record))
+    return tuple(lines)
+
+
+class Values(NamedTuple):
+    """One line of a table without a header and where it stands."""
+
+    where: str
+    values: tuple[str, ...]
+
+
+def read_tsv(path: Path, columns: Sequence[str]) -> tuple[Values, ...]:
+    """The lines of a file of tab-separated values without quotes; blank lines are skipped.
+
+    Raises `BadInput` that names file and line where a line has another number of values than `columns` or an empty one.
+    """
+    lines = []
+    for number, text in enumerate(read_text(path).split("\n"), start=1):
+        if not text.strip():
+            continue
+        values = tuple(value.strip() for value in text.rstrip("\r").split("\t"))
+        if len(values) != len(columns) or not all(values):
+            raise BadInput(f"{path}, line {number}: write {', '.join(columns)} with a tab between two.")
+        lines.append(Values(f"{path}, line {number}", values))
     return tuple(lines)
 
 

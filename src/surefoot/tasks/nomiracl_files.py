@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.errors import BadInput, nearest
+from surefoot.runs.folder import split
 from surefoot.tasks.jsonl import Line, read_jsonl
 from surefoot.tasks.nomiracl import ANSWERABLE, UNANSWERABLE, JudgedQuestion, Passage, mixed
 
@@ -34,15 +35,17 @@ def read_nomiracl(path: Path) -> tuple[JudgedQuestion, ...]:
 
 
 def write_nomiracl(path: Path, questions: Iterable[JudgedQuestion]) -> None:
-    """Writes the form with `passages`, which `read_nomiracl` reads back as it was."""
-    with path.open("w", encoding="utf-8") as file:
+    """Writes the form with `passages`, which `read_nomiracl` reads back; the file appears whole or not at all."""
+    folder, name = split(path)
+    folder.make()
+    with folder.create(name) as file:
         for one in questions:
             passages = [
                 {"docid": p.id, "title": p.title, "text": p.text, "relevance": int(p.relevant)} for p in one.passages
             ]
             record = {"query_id": one.id, "query": one.text, "lang": one.language, "split": one.split}
             told = {**record, "subset": one.subset, "passages": passages}
-            file.write(json.dumps(told, ensure_ascii=False) + "\n")
+            file.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
 
 
 def _question(line: Line) -> JudgedQuestion:

@@ -1,0 +1,1 @@
+"""From a corpus and questions to judged passages: pools, annotation sheets, agreement, and one judgement of many."""
