@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -10,11 +11,15 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import ks_2samp
 
 from surefoot.errors import BadInput
+from surefoot.questions.decomposition import run
 from surefoot.worlds.corpora import ALL_KINDS, KINDS, QuestionWorld
 from surefoot.worlds.corpus_forms import LANGUAGES, read_question, read_statement
 from surefoot.worlds.corpus_layout import Layout
+from surefoot.worlds.corpus_reader import Table
+from surefoot.worlds.implicit_questions import existed
 from surefoot.worlds.names import index_of, name_of
 
 FUNCTION_WORDS = frozenset(
@@ -197,11 +202,42 @@ def test_a_world_is_a_function_of_its_seed_and_fewer_questions_are_the_first_one
 def test_kinds_take_turns_yes_and_no_are_balanced_and_several_forms_are_used() -> None:
     this = QuestionWorld(3, 5000, count=600)
     assert Counter(q.kind for q in this.questions) == dict.fromkeys(KINDS, 100)
-    implicit = Counter(q.answers for q in this.questions if q.kind == "implicit")
-    assert set(implicit) == {("yes",), ("no",)}
-    assert 30 <= implicit["yes",] <= 70
+    assert Counter(q.answers for q in this.questions if q.kind == "implicit") == {("yes",): 50, ("no",): 50}
     assert len({q.id for q in this.questions}) == len({q.text for q in this.questions}) == 600
     assert {len(q.steps) for q in this.questions if q.kind == "implicit"} == {3, 4, 5}
+
+
+def test_implicit_questions_say_yes_as_often_as_no_whatever_the_strategy_and_the_table_agrees() -> None:
+    this = QuestionWorld(6, 2000, ("implicit",), 120)
+    counts = Counter((len(q.steps), q.answers[0]) for q in this.questions)  # each strategy has its number of steps
+    assert {steps for steps, _ in counts} == {3, 4, 5}
+    assert all(counts[steps, "yes"] == counts[steps, "no"] for steps in (3, 4, 5))
+    table = Table.of(this.documents)
+    assert all(run(q, table.answer).answer == q.answers[0] for q in this.questions)
+    firsts = [q.answers[0] for q in this.questions[::2]]
+    assert 15 <= firsts.count("yes") <= 45  # which of a pair comes first tells nothing
+    assert QuestionWorld(6, 2000, ("implicit",), 40).questions == this.questions[:40]
+
+
+def test_a_coin_at_every_draw_leaves_fewer_yes_than_no() -> None:
+    drawn = QuestionWorld(3, 5000, ("implicit",), 300, balanced=False).questions
+    assert sum(q.answers == ("yes",) for q in drawn) < 0.45 * len(drawn)
+
+
+def test_the_year_that_is_asked_about_tells_the_answer_no_better_than_chance() -> None:
+    rng = random.Random(0)
+    towns = range(1100, 1951)
+    section = QuestionWorld(0, 20_000).sections[0]
+    asked = [existed(section, rng, turn % 2 == 0) for turn in range(4000)]
+    years = {
+        answer: [int(q.steps[-1].text.split()[-1][:-1]) for q in asked if q and q.answers == (answer,)]
+        for answer in ("yes", "no")
+    }
+    assert min(map(len, years.values())) > 500
+    assert all(towns[0] + 70 <= year <= towns[-1] - 70 for own in years.values() for year in own)
+    assert ks_2samp(years["yes"], years["no"]).pvalue > 0.01
+    apart = [abs(int(q.steps[1].answer) - int(q.steps[-1].text.split()[-1][:-1])) for q in asked if q]
+    assert (min(apart), max(apart)) == (10, 70)
 
 
 def test_a_million_documents_are_not_kept_and_places_work_as_in_a_list() -> None:

@@ -74,8 +74,9 @@ class QuestionWorld:
     Of every 20 documents, `distractors` state a wrong value for an entity of a similar name and `contradictions` state
     another value for an entity of which a document states the true one. `languages` (`en`, `ru`, `hi`, `th`: Latin,
     Cyrillic, Devanagari, and Thai, written without spaces) share the documents evenly; questions of the kinds `single`,
-    `unanswerable` and `contradicted` take turns among them, the others are in English. Raises `BadInput` for settings
-    that no world has.
+    `unanswerable` and `contradicted` take turns among them, the others are in English. `balanced`: implicit questions
+    come in pairs of a strategy with both answers; else a coin is thrown at every draw, also after one that failed,
+    which leaves two yes in five. Raises `BadInput` for settings that no world has.
 
     >>> QuestionWorld(kinds=("bridge",)).questions[0].reasoning[-1]
     'So the answer is: 1672.'
@@ -88,6 +89,7 @@ class QuestionWorld:
     languages: tuple[str, ...] = ("en",)
     distractors: int = 3
     contradictions: int = 1
+    balanced: bool = True
 
     def __post_init__(self) -> None:
         if not FEWEST <= self.size <= MOST:
@@ -126,7 +128,7 @@ class QuestionWorld:
     @cached_property
     def questions(self) -> tuple[Question, ...]:
         """All questions, no text twice. Raises `BadInput` where the world is too small for so many."""
-        return questions_of(self.sections, self.kinds, self.count, self.seed)
+        return questions_of(self.sections, self.kinds, self.count, self.seed, self.balanced)
 
 
 def _refuse(what: str, asked: Sequence[str], known: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from surefoot.questions.question import Question, Step
 from surefoot.worlds.corpus_forms import filled, forms, in_script, question_forms
 from surefoot.worlds.corpus_layout import WITHHELD
 from surefoot.worlds.corpus_section import Section, relation_of
-from surefoot.worlds.implicit_questions import implicit
+from surefoot.worlds.implicit_questions import balanced, implicit
 from surefoot.worlds.question_parts import answered, drawn, step
 
 TRIES = 2_000  # draws in a row that may fail before the world is said to be too small
@@ -24,17 +24,21 @@ ENGLISH_ONLY = ("bridge", "comparison", "counterfactual", "implicit")
 Maker = Callable[[Section, random.Random], Question | None]
 
 
-def questions_of(sections: Sequence[Section], kinds: Sequence[str], count: int, seed: int) -> tuple[Question, ...]:
-    """`count` questions with different texts; the kinds take turns, and within a kind the languages do."""
+def questions_of(
+    sections: Sequence[Section], kinds: Sequence[str], count: int, seed: int, even: bool = True
+) -> tuple[Question, ...]:
+    """`count` questions with different texts; the kinds take turns, and within a kind the languages do.
+
+    `even`: implicit questions come in pairs of a yes and a no.
+    """
     found: list[Question] = []
     texts: set[str] = set()
     for place in range(count):
         turn, kind = place // len(kinds), kinds[place % len(kinds)]
         section = sections[0 if kind in ENGLISH_ONLY else turn % len(sections)]
         rng = random.Random(f"question/{seed}/{kind}/{turn}")
-        question = next(
-            (q for q in (MAKERS[kind](section, rng) for _ in range(TRIES)) if q and q.text not in texts), None
-        )
+        maker = balanced(seed, turn) if even and kind == "implicit" else MAKERS[kind]
+        question = next((q for q in (maker(section, rng) for _ in range(TRIES)) if q and q.text not in texts), None)
         if question is None:
             raise BadInput(f"A world of this size has no {count} different questions; raise size or ask for fewer.")
         texts.add(question.text)

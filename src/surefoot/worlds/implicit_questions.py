@@ -1,6 +1,8 @@
 """Yes/no questions whose steps are implied and not stated (Geva et al. 2021, StrategyQA), half of them to be affirmed.
 
-Each has retrieval steps, with a document, and a last step that is an operation over earlier answers.
+Each has retrieval steps, with a document, and a last step that is an operation over earlier answers. Two questions in
+a row have the same strategy and opposite answers, so that neither the strategy nor the kind of steps tells the answer;
+years that are asked about keep away from the first and the last of the world, where one answer would be more likely.
 """
 
 from __future__ import annotations
@@ -11,15 +13,24 @@ from collections.abc import Callable
 from surefoot.questions.question import Question, Step
 from surefoot.worlds.corpus_forms import filled, forms
 from surefoot.worlds.corpus_section import Section
+from surefoot.worlds.names import types_and_relations
 from surefoot.worlds.question_parts import answered, drawn, step
 
 NEAREST, FARTHEST = 10, 70  # years between a founding and the year asked about
 
 
 def implicit(section: Section, rng: random.Random) -> Question | None:
-    """One of the strategies, for the answer that a coin chooses."""
-    strategy: Callable[[Section, random.Random, bool], Question | None] = rng.choice((existed, colleagues, jubilee))
-    return strategy(section, rng, rng.random() < 0.5)
+    """One of the strategies, for the answer that a coin chooses; what fails is drawn anew with another coin, so that
+    there are fewer yes than no: two people seldom have the same trade."""
+    return rng.choice(STRATEGIES)(section, rng, rng.random() < 0.5)
+
+
+def balanced(seed: int, turn: int) -> Callable[[Section, random.Random], Question | None]:
+    """The maker of the `turn`-th implicit question: its strategy is that of its pair, its answer not."""
+    pair, second = divmod(turn, 2)
+    rng = random.Random(f"pair/{seed}/{pair}")
+    strategy, first = rng.choice(STRATEGIES), rng.random() < 0.5
+    return lambda section, rng: strategy(section, rng, first != bool(second))
 
 
 def existed(section: Section, rng: random.Random, yes: bool) -> Question | None:
@@ -29,6 +40,9 @@ def existed(section: Section, rng: random.Random, yes: bool) -> Question | None:
     if home is None or town is None:
         return None
     year = int(town.value) + rng.randint(NEAREST, FARTHEST) * (1 if yes else -1)
+    years = types_and_relations()["types"]["year"]
+    if not years["from"] + FARTHEST <= year <= years["to"] - FARTHEST:
+        return None  # early years would be no more often than yes, late ones the other way round
     text = _text(rng, "existed", subject=home.subject, year=str(year))
     steps = (step(home), step(town, "#1"), Step(f"Is #2 before {year}?", _word(yes)))
     return answered(text, (home, town), steps, _word(yes), _compared(town.value, str(year)))
@@ -59,6 +73,9 @@ def jubilee(section: Section, rng: random.Random, yes: bool) -> Question | None:
     text = _text(rng, "jubilee", subject=one.subject, other=two.subject)
     steps = (step(one), step(here, "#1"), step(two), step(there, "#3"), Step("Is #2 before #4?", _word(yes)))
     return answered(text, (one, here, two, there), steps, _word(yes), _compared(here.value, there.value))
+
+
+STRATEGIES: tuple[Callable[[Section, random.Random, bool], Question | None], ...] = (existed, colleagues, jubilee)
 
 
 def _text(rng: random.Random, strategy: str, **slots: str) -> str:
