@@ -23,6 +23,7 @@ from surefoot.calibration import calibrate
 from surefoot.errors import BadInput
 from surefoot.probes.context_preference.calibrations import by_side, copier, first, world
 from surefoot.probes.context_preference.filters import AIG, AIR, FILTERS, is_unknown, occurs, sift
+from surefoot.probes.context_preference.null import exchanged, null
 from surefoot.probes.context_preference.preference import diff_gr, preference, source_of
 from surefoot.probes.context_preference.probe import ContextPreference
 from surefoot.probes.context_preference.reading import short_answer
@@ -34,6 +35,7 @@ from surefoot.runs.source import Rows
 from surefoot.tasks.contexts import CONDITIONS, ContextPair, context_tasks, read_contexts
 from surefoot.tasks.lint import lint
 from surefoot.tasks.loading import load_tasks
+from surefoot.worlds.contexts import mirrored
 
 TEXTS = Texts("Who made it?", "Anna made it, they say.", "It was made by Bert.")
 
@@ -51,7 +53,8 @@ def unit(
 
     names = ("generated-first", "retrieved-first")
     both = {name: answer(text) for name, text in zip(names, hybrid, strict=False)}
-    return Unit(item, "w", TEXTS, answer(retrieved), answer(generated), answer(closed), both)
+    texts = TEXTS._replace(question=f"Who made {item}?")
+    return Unit(item, "w", texts, answer(retrieved), answer(generated), answer(closed), both)
 
 
 # The instrument as a whole
@@ -110,6 +113,10 @@ def test_the_bundled_questions_have_one_right_side_each_and_any_reader_prefers_n
     summary = sf.probe("context-preference", sf.ScriptedModel(scatter, "scatter"), least=3, recheck=0).summary
     found = {one.name: one.diff_gr.value for one in summary.sets}
     assert found["all"] == pytest.approx(0, abs=1e-12)
+    both = summary.preference("all")
+    assert (both.diff_gr.low, both.diff_gr.high) == pytest.approx((0, 0), abs=1e-12)  # no draw of facts can prefer
+    assert both.p == 1
+    assert {one.questions for one in summary.accuracy} == {60}
     assert found[AIG] == pytest.approx(-found[AIR])
     assert min(one.units for one in summary.counts if one.name in (AIG, AIR)) >= 5
 
@@ -254,6 +261,58 @@ def test_diff_gr_is_nan_where_it_is_undefined_or_stands_on_too_little() -> None:
     assert isnan(preference("x", few, least=10).diff_gr.value)
     assert preference("x", [*few, unit(item="9")], least=10).diff_gr.value == 1
     assert isnan(preference("x", [unit(hybrid=())], least=1).generated)
+
+
+def test_a_question_behind_several_pairs_of_contexts_is_one_question() -> None:
+    """Copies under other ids are no further evidence: only the number of units changes."""
+    hybrid = [("Bert",)] * 7 + [("Anna",)] * 4
+    units = [unit(hybrid=own, item=str(i)) for i, own in enumerate(hybrid)]
+    copies = [replace(one, item=f"{one.item}/again") for one in units]
+    once, twice = preference("x", units, least=1), preference("x", [*units, *copies], least=1)
+    assert (once.units, twice.units) == (11, 22)
+    assert replace(twice, units=11) == once
+
+
+@pytest.mark.parametrize("hybrid", [[("Bert",)] * 5 + [("Anna",)] * 2, [("Bert", "Anna"), ("Bert",), ("Anna", "Anna")]])
+def test_the_p_value_is_that_of_all_ways_to_exchange_the_sides(hybrid: list[tuple[str, ...]]) -> None:
+    found = preference("x", [unit(hybrid=own, item=str(i)) for i, own in enumerate(hybrid)], least=1)
+    each = [(own.count("Bert") - own.count("Anna")) / len(own) for own in hybrid]
+    sums = [
+        abs(sum(sign * one for sign, one in zip(signs, each, strict=True)))
+        for signs in product((1, -1), repeat=len(each))
+    ]
+    assert found.p == pytest.approx(sum(one >= abs(sum(each)) for one in sums) / len(sums))
+
+
+# Where there is no preference
+
+
+def test_an_exchanged_unit_is_what_the_exchanged_pair_is_read_as() -> None:
+    """The pair with its contexts on the other side each is asked the same prompts in the other order."""
+    pairs = world()[0][:20]
+    read = {}
+    for name, own in (("as they are", pairs), ("exchanged", tuple(replace(mirrored(p), id=p.id) for p in pairs))):
+        tasks = context_tasks(own)
+        rows = ContextPreference(recheck=0).measure(sf.ScriptedModel(scatter, "scatter"), tasks).rows
+        read[name] = units_of(Rows.of(rows), tasks, "scatter")
+    assert tuple(map(exchanged, read["as they are"])) == read["exchanged"] != read["as they are"]
+    assert tuple(map(exchanged, read["exchanged"])) == read["as they are"]
+
+
+def test_exchanged_data_have_the_spread_of_their_signs() -> None:
+    """By hand: n decided questions of one sign each give a mean of n signs, whose deviation is 1 / sqrt(n)."""
+    units = [unit(item=str(i), hybrid=("Bert", "Bert")) for i in range(25)]
+    found = null(units, tosses=400)
+    assert (found.questions, found.tosses) == (25, 400)
+    assert found.sd == pytest.approx(1 / 5, rel=0.1)
+    assert found.outside.value <= 0.1
+
+
+def test_sides_are_not_exchanged_where_one_order_was_asked() -> None:
+    with pytest.raises(BadInput, match='"3" was not asked in both orders; measure with order=both'):
+        null([unit(item="3")])
+    with pytest.raises(BadInput, match="there is no unit"):
+        null([])
 
 
 # Similarity

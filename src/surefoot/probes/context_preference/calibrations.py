@@ -35,7 +35,9 @@ Pick = Callable[[Sequence[Shown]], Shown]
 
 
 def calibrations() -> tuple[Calibration, ...]:
-    """Copiers of one side, of a coin's side, of the first context, and of the more similar one."""
+    """Copiers of one side, of a coin's side, of the first context, of the more similar one; habits blind to sides."""
+    from surefoot.probes.context_preference.null_calibration import null_calibration
+
     everywhere = ("AIG", "AIR", "all", "lowest slice", "highest slice")
     return (
         Calibration(
@@ -90,6 +92,7 @@ def calibrations() -> tuple[Calibration, ...]:
             lambda: read(by_side("generated"), "sum", knows=True),
             {"parametric": Truth(2 * QUESTIONS, 0), "kept": Truth(0, 0)},
         ),
+        null_calibration(),
     )
 
 
@@ -147,13 +150,16 @@ def read(pick: Pick, answering: Any, *, order: Any = "both", knows: bool = False
 
 def copier(pick: Pick, pairs: Sequence[ContextPair], *, knows: bool = False, name: str = "copier") -> ScriptedModel:
     """A model that answers with the value that the picked context states; with one context, with what that states."""
-    by_question = {pair.question: pair for pair in pairs}
+    by_question: dict[str, list[ContextPair]] = {}
+    for pair in pairs:
+        by_question.setdefault(pair.question, []).append(pair)
     values = {pair.id: {side: stated(getattr(pair, side), pair) for side in SIDES} for pair in pairs}
 
     def script(prompt: Prompt, options: Sequence[str]) -> str:  # noqa: ARG001
         asked = prompt.only("input").text
-        pair = next(own for question, own in by_question.items() if question in asked)
-        shown, said = contexts_in(prompt, pair), values[pair.id]
+        own = next(own for question, own in by_question.items() if question in asked)
+        pair, shown = max(((one, contexts_in(prompt, one)) for one in own), key=lambda found: len(found[1]))
+        said = values[pair.id]
         if shown:
             return said[(pick(shown) if len(shown) > 1 else shown[0]).side]
         return said["generated"] if knows else next(o for o in pair.options if o not in said.values())

@@ -7,6 +7,7 @@ units it drops, and units are dropped by the first that does, so that the counts
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from surefoot.metrics.normalise import normalise, words
@@ -61,7 +62,12 @@ def same(left: Answer | None, right: Answer | None) -> bool:
     """Whether both are the same answer, normalised; a missing one is the same as nothing."""
     if left is None or right is None or left.text is None or right.text is None:
         return False
-    return normalise(left.text) == normalise(right.text)
+    return _normalised(left.text) == _normalised(right.text)
+
+
+@lru_cache(maxsize=1 << 12)
+def _normalised(text: str) -> str:
+    return normalise(text)
 
 
 def is_unanswered(unit: Unit) -> bool:

@@ -117,14 +117,16 @@ def shift(before: Sequence[Unit], after: Sequence[Unit], side: Side) -> Shift:
     shared = sorted(first.keys() & second.keys())
     if not shared:
         raise BadInput("The two readings have no question in common after the filters; ask the same ones in both.")
-    items = sorted({item for item, _ in shared})
+    questions: dict[str, list[tuple[str, str]]] = {}
+    for key in shared:
+        questions.setdefault(first[key].question, []).append(key)
     shares = [
-        [_mean([_share(units[key], side) for key in shared if key[0] == item]) for item in items]
+        [_mean([_share(units[key], side) for key in keys]) for _, keys in sorted(questions.items())]
         for units in (first, second)
     ]
     differences = [b - a for a, b in zip(*shares, strict=True)]
     change = paired_bootstrap(shares[0], shares[1])
-    return Shift(side, len(items), _mean(shares[0]), _mean(shares[1]), change, sign_test(differences).two_sided)
+    return Shift(side, len(questions), _mean(shares[0]), _mean(shares[1]), change, sign_test(differences).two_sided)
 
 
 def _rewritten(pairs: Sequence[ContextPair], substitutes: Mapping[str, str], model: LanguageModel) -> list[str]:

@@ -2,14 +2,16 @@
 
 Formula: DiffGR = (rho_gen - rho_ret) / (rho_gen + rho_ret), where rho_gen and rho_ret are the shares of answers that
 equal the generated and the retrieved context's; from -1 to 1, NaN where both shares are 0. Ideal: -1 on AIR, 1 on AIG.
-Source: Tan et al. 2024 (arXiv:2401.11911), section 4. Here a question counts with the mean over its wordings and
-orders, and the interval draws questions.
+Source: Tan et al. 2024 (arXiv:2401.11911), section 4. Here a question counts with the mean over its wordings, orders
+and, where it stands behind several pairs of contexts, pairs; the interval draws questions. The p-value is that of
+exchanging the sides: were a reader blind to which context is the generated one, a question's two shares could have come
+in either order, so DiffGR is computed with them exchanged by a coin for each question.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Literal
@@ -20,10 +22,14 @@ from surefoot.probes.context_preference.filters import same
 from surefoot.probes.context_preference.units import Answer, Unit
 from surefoot.stats.bootstrap import generator, weight_chunks
 from surefoot.stats.intervals import Floats, Interval, percentile_interval, wilson
+from surefoot.stats.paired import Paired, permutation_p
 
 Source = Literal["generated", "retrieved", "memory", "other"]
 SOURCES: tuple[Source, ...] = ("generated", "retrieved", "memory", "other")
+ALL = "all"
+"""The set of both subsets together."""
 RESAMPLES = 2000
+EXCHANGES = 5000
 NONE = Interval(nan, nan, nan)
 
 
@@ -32,8 +38,8 @@ class Preference:
     """Of a set of questions: how many there are, the share of answers from each source, those right, and DiffGR.
 
     `questions` of `units` (a question under a wording) were asked behind both contexts; `decided` of them took either
-    context at least once. The four shares sum to 1 and are NaN without a question. `diff_gr` is NaN where fewer than
-    the probe's `least` questions are decided.
+    context at least once. The four shares sum to 1 and are NaN without a question. `diff_gr` and `p`, the two-sided
+    p-value of no preference by exchanging the sides, are NaN where fewer than the probe's `least` are decided.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Preference:
     other: float
     right: Interval
     diff_gr: Interval
+    p: float
 
 
 def source_of(answer: Answer, unit: Unit) -> Source:
@@ -65,9 +72,10 @@ def diff_gr(generated: float, retrieved: float) -> float:
 def preference(name: str, units: Sequence[Unit], *, least: int, seed: int = 0) -> Preference:
     """The preference over these units; those without an answer to both contexts are left out."""
     units = [unit for unit in units if unit.both]
-    shares, right = _by_question(units)
+    shares, right = shares_of(units)
     n, decided = len(shares), int((shares[:, :2].sum(axis=1) > 0).sum())
     generated, retrieved, memory, other = shares.mean(axis=0).tolist() if n else [nan] * len(SOURCES)
+    is_enough = decided >= max(1, least)
     return Preference(
         name,
         n,
@@ -78,27 +86,44 @@ def preference(name: str, units: Sequence[Unit], *, least: int, seed: int = 0) -
         memory=memory,
         other=other,
         right=wilson(min(float(right.sum()), n), n),
-        diff_gr=_interval(name, shares, seed) if decided >= max(1, least) else NONE,
+        diff_gr=interval_of(shares, weight_chunks(n, RESAMPLES, draws(name, seed))) if is_enough else NONE,
+        p=exchange_p(shares, generator(seed, name, "exchange")) if is_enough else nan,
     )
 
 
-def _by_question(units: Sequence[Unit]) -> tuple[Floats, Floats]:
-    """For each question, sorted by id, the shares of the four sources (questions x 4) and of right answers."""
+def shares_of(units: Sequence[Unit]) -> tuple[Floats, Floats]:
+    """For each question, sorted by its text, the shares of the four sources (questions x 4) and of right answers."""
     grouped: dict[str, list[list[float]]] = defaultdict(list)
     for unit in units:
         answers = list(unit.both.values())
         found = [source_of(answer, unit) for answer in answers]
         counts = [float(found.count(source)) for source in SOURCES] + [float(sum(a.is_right for a in answers))]
-        grouped[unit.item].append([count / len(answers) for count in counts])
-    table = np.array([np.mean(grouped[item], axis=0) for item in sorted(grouped)]).reshape(-1, len(SOURCES) + 1)
+        grouped[unit.question].append([count / len(answers) for count in counts])
+    table = np.array([np.mean(grouped[question], axis=0) for question in sorted(grouped)]).reshape(-1, len(SOURCES) + 1)
     return table[:, :-1], table[:, -1]
 
 
-def _interval(name: str, shares: Floats, seed: int) -> Interval:
-    """DiffGR of the summed shares, and of those of resampled questions."""
-    rng = generator(seed, name, "DiffGR")
-    sums = np.concatenate([weights @ shares[:, :2] for weights in weight_chunks(len(shares), RESAMPLES, rng)])
+def draws(name: str, seed: int) -> np.random.Generator:
+    """The random numbers behind the interval of a set."""
+    return generator(seed, name, "DiffGR")
+
+
+def interval_of(shares: Floats, weights: Iterable[Floats]) -> Interval:
+    """DiffGR of the summed shares, and of questions drawn as often as the weights say (resamples x questions)."""
+    sums = np.concatenate([chunk @ shares[:, :2] for chunk in weights])
     with np.errstate(invalid="ignore"):
-        draws = (sums[:, 0] - sums[:, 1]) / (sums[:, 0] + sums[:, 1])
+        drawn = (sums[:, 0] - sums[:, 1]) / (sums[:, 0] + sums[:, 1])
     generated, retrieved = shares[:, :2].sum(axis=0).tolist()
-    return percentile_interval(diff_gr(generated, retrieved), draws)
+    return percentile_interval(diff_gr(generated, retrieved), drawn)
+
+
+def exchange_p(shares: Floats, rng: np.random.Generator) -> float:
+    """The share of exchanges with a |DiffGR| as large as that seen, of all or of `EXCHANGES` random ones.
+
+    An exchange leaves the denominator as it is, so the sum of rho_gen - rho_ret stands for DiffGR.
+    """
+    if len(shares) < 2:
+        return 1.0  # one question: both exchanges are as far from 0
+    sides = Paired(shares[:, 1:2], shares[:, :1])
+    flips = sides.flips(EXCHANGES, rng)
+    return permutation_p(float(sides.differences.sum()), flips.signs @ sides.differences, flips.complete)

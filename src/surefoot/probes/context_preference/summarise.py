@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from surefoot.probes.context_preference.filters import AIG, AIR, sift
-from surefoot.probes.context_preference.preference import preference
+from surefoot.probes.context_preference.preference import ALL, preference
 from surefoot.probes.context_preference.similarity import (
     Curve,
     Similarities,
@@ -32,8 +32,6 @@ from surefoot.text.instruction import RIGHT
 
 if TYPE_CHECKING:
     from surefoot.probes.context_preference.probe import ContextPreference
-
-ALL = "all"
 
 
 def summarise_preference(
@@ -83,11 +81,12 @@ def _accuracy(rows: Rows, tasks: Sequence[Task], model: str) -> Iterator[Accurac
     for task in tasks:
         where = (pc.field("model") == model) & (pc.field("task") == task.name) & ~pc.field("recheck") & right_wording
         table = rows.select(("item", "outcome"), where)
-        by_item: dict[str, list[bool]] = {}
+        question = {example.id: example.fields["question"].strip() for example in task.examples}
+        answered: dict[str, list[bool]] = {}
         for item, outcome in zip(table["item"].to_pylist(), table["outcome"].to_pylist(), strict=True):
-            by_item.setdefault(item, []).append(outcome == "right")
-        right = sum(sum(own) / len(own) for _, own in sorted(by_item.items()))
-        yield Accuracy(task.name, len(by_item), wilson(min(right, len(by_item)), len(by_item)))
+            answered.setdefault(question.get(item, item), []).append(outcome == "right")
+        right = sum(sum(own) / len(own) for _, own in sorted(answered.items()))
+        yield Accuracy(task.name, len(answered), wilson(min(right, len(answered)), len(answered)))
 
 
 def _curves(texts: Mapping[str, Texts], kept: Sequence[Unit], probe: ContextPreference) -> Iterator[Curve]:

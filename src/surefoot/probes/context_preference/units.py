@@ -46,6 +46,11 @@ class Unit:
     hybrid: Mapping[str, Answer] | None = None
 
     @property
+    def question(self) -> str:
+        """What is asked. Units that ask the same are one question, whichever pair of contexts they stand behind."""
+        return self.texts.question.strip()
+
+    @property
     def both(self) -> Mapping[str, Answer]:
         """The answers to both contexts, by the name of the order; none where there was no such run."""
         return self.hybrid or {}

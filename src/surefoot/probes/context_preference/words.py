@@ -14,7 +14,7 @@ from surefoot.stats.intervals import Interval
 from surefoot.tasks.contexts import CLOSED
 
 LONGER = 0.05
-COLUMNS = ("questions", "generated", "retrieved", "memory", "other", "right", "DiffGR")
+COLUMNS = ("questions", "generated", "retrieved", "memory", "other", "right", "DiffGR", "p")
 
 
 def sentence(summary: ContextPreferenceSummary) -> str:
@@ -66,7 +66,7 @@ def tables(summary: ContextPreferenceSummary) -> tuple[Table, ...]:
         ("subset", *COLUMNS),
         tuple(_line(one) for one in summary.sets),
         "AIG: the generated context alone is right; AIR: the retrieved one. A question counts with its mean over "
-        f"wordings and orders (order={summary.order}).",
+        f"wordings and orders (order={summary.order}). p: of no preference, by exchanging the sides of each question.",
     )
     return (sources, _filter_table(summary), _accuracy_table(summary), _order_table(summary), *_slices(summary))
 
@@ -126,7 +126,7 @@ def _are(name: str, one: Preference) -> str:
 def _line(one: Preference) -> tuple[str, ...]:
     shares = (one.generated, one.retrieved, one.memory, one.other)
     told = ("–" if isnan(share) else f"{100 * share:.1f}" for share in shares)
-    return (one.name, f"{one.questions:,}", *told, percent(one.right), signed(one.diff_gr))
+    return (one.name, f"{one.questions:,}", *told, percent(one.right), signed(one.diff_gr), chance(one.p))
 
 
 def percent(share: Interval) -> str:
@@ -137,3 +137,8 @@ def percent(share: Interval) -> str:
 def signed(found: Interval) -> str:
     """`+0.41 (+0.30 to +0.53)`; a dash where there is nothing."""
     return "–" if isnan(found.value) else f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+
+
+def chance(p: float) -> str:
+    """`0.012`, `< 0.001`; a dash where there is nothing."""
+    return "–" if isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
