@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 
+import surefoot.serve.engine
 import tiny
 from serving import catalogue, serving
 from surefoot.decoding.sampling import Sampling
@@ -136,6 +137,45 @@ def test_an_echo_with_one_new_token_is_the_echo_and_what_the_model_writes_next(c
         assert new.text == text + expected.text
         assert new.logprobs.token_logprobs[-1] == pytest.approx(expected.logprobs[0], abs=1e-3)
         assert new.logprobs.token_logprobs[-1] == max(new.logprobs.top_logprobs[-1].values())
+
+
+def test_of_an_echo_the_last_tokens_can_be_asked_for_alone_and_no_other_is_looked_at(
+    client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[int] = []
+    original = surefoot.serve.engine.weighed
+    monkeypatch.setattr(
+        "surefoot.serve.engine.weighed",
+        lambda job, logits, *a: (looked_at.append(len(logits)), original(job, logits, *a))[1],
+    )
+    given: dict[str, Any] = {
+        "model": "tiny",
+        "prompt": ["Is it so? yes", "Is it so? no", "B"],
+        "echo": True,
+        "logprobs": 2,
+    }
+    whole = client.completions.create(max_tokens=0, **given).choices
+    looked_at.clear()
+    last = client.completions.create(max_tokens=0, **given, extra_body={"echo_last": 2}).choices
+    assert looked_at == [2, 2, 1]
+    for one, all_ in zip(last, whole, strict=True):
+        own, expected = one.logprobs, all_.logprobs
+        assert (one.text, own.tokens, own.text_offset) == (all_.text, expected.tokens, expected.text_offset)
+        assert own.token_logprobs[-2:] == [value and pytest.approx(value) for value in expected.token_logprobs[-2:]]
+        assert own.token_logprobs[:-2] == [None] * (len(own.tokens) - min(2, len(own.tokens)))
+    longer = client.completions.create(max_tokens=1, temperature=0, **given, extra_body={"echo_last": 1}).choices
+    next_ = client.completions.create(max_tokens=1, temperature=0, **given).choices
+    assert [c.text for c in longer] == [c.text for c in next_]
+    for one, all_ in zip(longer, next_, strict=True):
+        assert one.logprobs.token_logprobs[-1] == pytest.approx(all_.logprobs.token_logprobs[-1])
+
+
+def test_a_treatment_of_prompts_reads_what_stands_before_the_last_tokens(client: openai.OpenAI) -> None:
+    brief = treat("system-prompt", plain_twin(tiny.causal(chat=True)), text="Be brief.")
+    (expected,) = brief.score([("Is it so?", "yes")])
+    given: dict[str, Any] = {"prompt": "Is it so? yes", "max_tokens": 0, "echo": True, "logprobs": 0}
+    answer = client.completions.create(model="tiny+system-prompt", **given, extra_body={"echo_last": 2})
+    assert answer.choices[0].logprobs.token_logprobs[-2:] == pytest.approx(expected.logprobs, abs=1e-4)
 
 
 def test_treatments_are_chosen_by_name_or_field_within_what_is_offered(client: openai.OpenAI) -> None:
@@ -263,6 +303,8 @@ def test_what_is_dropped_of_too_large_a_body_is_bounded(address: str, monkeypatc
         ({"prompt": []}, "prompt"),
         ({"prompt": "x", "max_tokens": 0}, "at least one token"),
         ({"prompt": "x", "echo": True, "max_tokens": 5}, "max_tokens 0 or 1"),
+        ({"prompt": "x", "echo_last": 1}, "echo_last is for echo"),
+        ({"prompt": "x", "echo": True, "max_tokens": 0, "echo_last": 0}, "echo_last"),
         ({"prompt": [5] * 400, "echo": True, "max_tokens": 0}, "the model reads 256"),
     ],
 )

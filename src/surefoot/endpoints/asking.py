@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.endpoints.boundary import answer_starts
-from surefoot.endpoints.client import Answer, Lacking, Question
+from surefoot.endpoints.client import LAST, Answer, Lacking, Question
 from surefoot.text.prompt import Prompt
 
 COMPLETIONS, CHAT = "completions", "chat/completions"
@@ -22,10 +22,12 @@ Asked = Text | Sequence[Mapping[str, str]]
 
 
 class Way(NamedTuple):
-    """How prompt log-probabilities are got: the fields of the request, and how many tokens it writes besides."""
+    """How prompt log-probabilities are got: the fields of the request, and whether those of the last tokens can be
+    asked for alone, which saves the endpoint the distributions of all others."""
 
     name: str
     fields: Mapping[str, Any]
+    alone: bool = False
 
 
 ECHO = (
@@ -36,14 +38,14 @@ ECHO = (
 
 
 class Weighed(NamedTuple):
-    """Tokens of a prompt and their log-probabilities; the first has none."""
+    """Tokens of a prompt and their log-probabilities; the first has none, nor has one that was not asked for."""
 
     tokens: list[str]
     logprobs: list[float | None]
 
 
-def weighed(way: Way, choice: Mapping[str, Any], text: Text) -> Weighed:
-    """What an endpoint says of the tokens of the prompt `text`. Raises if it does not, or not of all of them."""
+def weighed(way: Way, choice: Mapping[str, Any], text: Text, last: int = 0) -> Weighed:
+    """What an endpoint says of the tokens of the prompt `text`, or of its `last` ones. Raises if it does not."""
     if way.name == "prompt_logprobs":
         told = [next(iter(token.values())) if token else None for token in choice["prompt_logprobs"]]
         tokens = [(t["decoded_token"] or "") if t else "" for t in told]
@@ -52,7 +54,7 @@ def weighed(way: Way, choice: Mapping[str, Any], text: Text) -> Weighed:
         own = choice["logprobs"]
         tokens, values = [str(token) for token in own["tokens"]], list(own["token_logprobs"])
     end = _prompt_end(tokens, text, int(way.fields["max_tokens"]) if way.name != "prompt_logprobs" else 0)
-    if len(values) < end or any(value is None for value in values[1:end]):
+    if len(values) < end or None in values[1:end][-last:]:
         raise Lacking("without log-probabilities of its prompt")
     return Weighed(tokens[:end], values[:end])
 
@@ -83,16 +85,27 @@ def answer_weighed(text: Text, answer: str | int, way: Way, ratio: float) -> Que
 
     The kept answer is `{"logprobs": [...]}`, or `{"merged": true}` where no token begins where the answer does.
     """
+    last = (answer if isinstance(answer, int) else len(answer.encode()) + 1) if way.alone else 0
 
     def read(choice: Mapping[str, Any]) -> Answer:
-        found = weighed(way, choice, text)
+        found = weighed(way, choice, text, last)
         start = len(found.tokens) - answer if isinstance(answer, int) else answer_starts(found.tokens, answer)
         if start is None:
             return {"merged": True, "tokens": found.tokens[-8:]}
         return {"logprobs": [float(v) for v in found.logprobs[start:]], "prompt_tokens": start}  # type: ignore[arg-type]
 
-    whole = text if isinstance(text, str) else list(text)
-    return Question(COMPLETIONS, {"prompt": whole, **way.fields}, read, f"answer {answer!r}", weight(text, ratio) + 1)
+    body = {"prompt": text if isinstance(text, str) else list(text), **way.fields, **({LAST: last} if last else {})}
+    return Question(COMPLETIONS, body, read, f"answer {answer!r}", weight(text, ratio) + 1)
+
+
+def only_last(text: str, way: Way, ratio: float) -> Question:
+    """Whether the last token can be asked for alone: `{"alone": true}`."""
+
+    def read(choice: Mapping[str, Any]) -> Answer:
+        values = weighed(way, choice, text, 1).logprobs
+        return {"alone": len(values) > 1 and not any(isinstance(value, float) for value in values[:-1])}
+
+    return Question(COMPLETIONS, {"prompt": text, **way.fields, LAST: 1}, read, "last", weight(text, ratio) + 1)
 
 
 def shown(ids: Sequence[int], way: Way, ratio: float) -> Question:

@@ -18,6 +18,7 @@ from surefoot.endpoints.settings import EndpointSettings, Patience
 from surefoot.endpoints.transport import Failure, Transport
 from surefoot.models.repetition import repetition
 
+LAST = "echo_last"  # the field of `surefoot serve` that asks for the probabilities of the last tokens alone
 Answer = dict[str, Any]
 Read = Callable[[Mapping[str, Any]], Answer]
 
@@ -41,8 +42,8 @@ class Question:
     alone: bool = False
 
     def shared(self) -> str:
-        """All but the prompt; questions that agree in it may go into one request."""
-        rest = {name: value for name, value in self.body.items() if name not in ("prompt", "messages")}
+        """All but the prompt and how much of it is weighed; questions that agree in it may go into one request."""
+        rest = {name: value for name, value in self.body.items() if name not in ("prompt", "messages", LAST)}
         return json.dumps([self.path, rest], sort_keys=True)
 
 
@@ -118,6 +119,7 @@ class Client:
         body = {"model": self.model, **questions[0].body}
         if len(questions) > 1:
             body["prompt"] = [question.body["prompt"] for question in questions]
+            body |= {LAST: max(question.body[LAST] for question in questions)} if LAST in body else {}
         with self.meter.request(sum(question.tokens for question in questions)) as spending:
             answer = self.transport.send(questions[0].path, body)
             usage = answer.get("usage")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from surefoot.decoding.sampling import Sampling
-from surefoot.endpoints.asking import ECHO, Way, answer_weighed, bare, next_token, shown, written
+from surefoot.endpoints.asking import ECHO, Way, answer_weighed, bare, next_token, only_last, shown, written
 from surefoot.endpoints.client import Answer, Client, Question
 from surefoot.endpoints.transport import Unanswered
 from surefoot.errors import NotAvailable
@@ -103,7 +103,9 @@ def _completions(tried: _Trial, ids: Sequence[int] | None) -> Offers:
         weigh = answer_weighed(SENTENCE + WORD, WORD, way, CHARACTER)
         told = tried(weigh)
         if told and "logprobs" in told[0]:
-            found = replace(found, prompt_logprobs=way, together=_close(tried(weigh, weigh), told * 2))
+            last = tried(only_last(SENTENCE + WORD, way, CHARACTER)) if way.name == "echo" else None
+            own = way._replace(alone=bool(last and last[0]["alone"]))
+            found = replace(found, prompt_logprobs=own, together=_close(tried(weigh, weigh), told * 2))
             break
     if ids and found.prompt_logprobs:
         told = tried(shown(ids, found.prompt_logprobs, CHARACTER))

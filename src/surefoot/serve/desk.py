@@ -66,6 +66,8 @@ class Desk:
         prompts = [_as_prompt(prompt, model) for prompt in body.prompts()]
         if body.echo and body.max_tokens < 2 and body.n == 1 and not body.stream:
             return await self._weighed(model, prompts, body, request)
+        if body.echo_last and not body.echo:
+            raise BadInput("echo_last is for echo: ask for both, or for none.")
         if body.echo:
             raise BadInput(
                 "echo goes with max_tokens 0 or 1, n 1 and no stream here: the probabilities of a given text."
@@ -99,7 +101,8 @@ class Desk:
             raise BadInput(f"A prompt has {longest} tokens and the model reads {context}; shorten it.")
         mail = Mail(len(prompts))
         sampling = body.sampling(1)[0] if body.max_tokens else None
-        jobs = [Weighing(model, p.ids, mail.slot(k), body.logprobs or 0, sampling) for k, p in enumerate(prompts)]
+        own = (body.logprobs or 0, sampling, body.echo_last or 0)
+        jobs = [Weighing(model, p.ids, mail.slot(k), *own) for k, p in enumerate(prompts)]
         texts = await self._gather(self._submit(mail, jobs), request)
         start, decode = head("text_completion", body.model), model.vocabulary.decode
         choices = []
@@ -107,8 +110,8 @@ class Desk:
             asked = body.logprobs is not None
             logprobs = completion_logprobs(text.tokens, decode, body.logprobs or 0) if asked else None
             new = decode([weighed.token for weighed in text.tokens[len(prompt.ids) :]])
-            own = {"index": index, "text": prompt.text + new, "logprobs": logprobs}
-            choices.append({**own, "finish_reason": text.finish_reason})
+            said = {"index": index, "text": prompt.text + new, "logprobs": logprobs}
+            choices.append({**said, "finish_reason": text.finish_reason})
         read = sum(len(prompt.ids) for prompt in prompts)
         return {**start, "choices": choices, "usage": usage(read, len(prompts) * body.max_tokens)}
 

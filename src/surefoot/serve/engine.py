@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 ADMITTED = 4  # prompts that are read between two tokens of those that write
-WEIGHED = 2048  # tokens whose distributions are held at a time
+WEIGHED = 2048  # distributions that are held at a time
+READ = 32768  # tokens of texts to be weighed that are read at a time: the more, the more beginnings are shared
 CHUNK = 64  # rows of logits that are made float32 at a time
 
 
@@ -102,11 +103,16 @@ class Engine:
         """From the front of the queue what there is room for, few at a time while others write."""
         taken: list[Job | Weighing] = []
         room = min(self.rows - self.running, ADMITTED if self.running else self.rows)
-        while self.waiting and (room > 0 or isinstance(self.waiting[0], Weighing)) and len(taken) < self.rows:
-            job = self.waiting.popleft()
+        to_read = WEIGHED if self.running else READ
+        while self.waiting:
+            job = self.waiting[0]
+            room -= isinstance(job, Job)
+            to_read -= len(job.ids) if isinstance(job, Weighing) else 0
+            if room < 0 or (to_read < 0 and taken):
+                break
+            self.waiting.popleft()
             if not job.cancelled:
                 taken.append(job)
-                room -= isinstance(job, Job)
         return taken
 
     def _admit(self, taken: Sequence[Job | Weighing]) -> None:
@@ -118,6 +124,7 @@ class Engine:
             weighings = [job for job in jobs if isinstance(job, Weighing)]
             if weighings:
                 _guarded(weighings, lambda own=weighings: weigh(own))
+                self.trimmer.note(len(weighings))
             writing = [job for job in jobs if isinstance(job, Job)]
             if group.whole:
                 for job in writing:
@@ -183,33 +190,40 @@ def weigh(jobs: Sequence[Weighing]) -> None:
     while pending:
         part: list[Weighing] = []
         held = 0
-        while pending and (not part or held + len(pending[0].ids) <= WEIGHED):
-            held += len(pending[0].ids)
+        while pending and (not part or held + pending[0].rows <= WEIGHED):
+            held += pending[0].rows
             part.append(pending.pop(0))
-        prompts = [TokenPrompt((Part("input", ""),), tuple(job.ids[:1])) for job in part]
-        found = part[0].model.forced(prompts, [[[*job.ids[1:], job.ids[0]]] for job in part])
+        answers = [[[*job.ids[job.start :], *job.ids[: job.looks_on]]] for job in part]
+        found = part[0].model.forced([_read_first(job) for job in part], answers)
         before, top = Piece(), 0
         for job, forced in zip(part, found, strict=True):
-            before = weighed(job, forced.logits[0], before.tokens if job.top == top else ())
+            before = weighed(job, forced.logits[0], before.tokens if job.top == top and not job.last else ())
             top = job.top
             job.tell(before)
 
 
+def _read_first(job: Weighing) -> TokenPrompt:
+    """What stands before the tokens that are weighed. Its text is for treatments that change texts."""
+    ids = tuple(job.ids[: job.start])
+    return TokenPrompt((Part("input", job.model.vocabulary.decode(ids)),), ids)
+
+
 def weighed(job: Weighing, logits: torch.Tensor, before: Sequence[Weighed] = ()) -> Piece:
-    """What was asked, from logits (tokens, vocabulary) behind each token; the last row is of what comes next.
+    """What was asked, from logits (rows, vocabulary) behind each token before one that is asked for; where the job
+    looks on, the last row is of what comes next.
 
     What a text weighed `before`, with as many alternatives, begins with alike is taken from there.
     """
     from surefoot.decoding.picking import draws, offered, pick
 
-    tokens, ends = list(job.ids[1:]), job.model.vocabulary.ends
+    tokens, ends = list(job.ids[job.start :]), job.model.vocabulary.ends
     if job.sampling is not None:
         row, last = Draft(0, job.ids), logits[-1:].float()
         uniforms = [draws(job.sampling.seed, row).random()] if job.sampling.temperature else []
         tokens += pick(offered([row], last, job.sampling), uniforms).tolist()
     alike = takewhile(lambda pair: pair[0].token == pair[1], zip(before, job.ids, strict=False))
-    known = [one for one, _ in alike] or [Weighed(job.ids[0], float("nan"))]
-    new = slice(len(known) - 1, len(tokens))
+    known = [one for one, _ in alike] or [Weighed(token, float("nan")) for token in job.ids[: job.start]]
+    new = slice(len(known) - job.start, len(tokens))
     values, tops = _read(logits[new], tokens[new], job.top)
     found = (*known, *map(Weighed, tokens[new], values, tops))
     ended = job.sampling is not None and tokens[-1] in ends

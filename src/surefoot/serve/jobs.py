@@ -82,7 +82,8 @@ class Job:
 class Weighing:
     """The probabilities of given token ids, each behind those before it; the first has none.
 
-    With `sampling` the token that comes next is picked too, and is the last of the answer.
+    `last` asks for those of so many tokens at the end alone; 0 is all. With `sampling` the token that comes next is
+    picked too, and is the last of the answer.
     """
 
     model: LanguageModel
@@ -90,7 +91,23 @@ class Weighing:
     tell: Tell
     top: int = 0
     sampling: Sampling | None = None
+    last: int = 0
     cancelled: bool = False
+
+    @property
+    def start(self) -> int:
+        """Index of the first token whose probability is asked for."""
+        return max(1, len(self.ids) - self.last) if self.last else 1
+
+    @property
+    def looks_on(self) -> bool:
+        """Whether what comes behind the last token is looked at."""
+        return self.sampling is not None or self.start == len(self.ids)
+
+    @property
+    def rows(self) -> int:
+        """Distributions that are looked at."""
+        return len(self.ids) - self.start + self.looks_on
 
 
 def _safe(text: str, stops: Sequence[str]) -> int:

@@ -126,6 +126,12 @@ class CompletionRequest(Picking):
     max_tokens: int = Field(16, ge=0)
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool = False
+    echo_last: int | None = Field(
+        None,
+        ge=1,
+        le=131072,
+        description="With echo: log-probabilities of only so many tokens at the end of each prompt; the rest has null.",
+    )
 
     def prompts(self) -> list[str | list[int]]:
         """Each prompt, as text or as token ids."""
