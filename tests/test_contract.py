@@ -92,6 +92,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "soft-align": ({**QUICK, "seed": 1}, {**QUICK, "seed": 2}),
     "cad": ({"alpha": 0.5}, {"alpha": 2.0}),
     "watermark": ({"key": marking.key_of("keyed")}, {"key": marking.key_of("self", 2, delta=3.0)}),
+    "interleave": ({"text": "*", "unit": "token"}, {"text": "*"}),
     "adapter": ({"path": str(PARTS[0])}, {"path": str(PARTS[1])}),
     "copy-guard": tuple(
         {"works": (Work(w, w, " ".join(w), "x", "y"),), "least": 1} for w in ("abcdefghijklm", "nopqrstuvwxyz")
@@ -109,7 +110,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """Two different settings of each treatment."""
 
 ONCE = {  # none lies on itself
-    "ircot", "flare", "dola", "beam-search", "contrastive-search", "speculative", "self-consistency"
+    "ircot", "flare", "interleave", "dola", "beam-search", "contrastive-search", "speculative", "self-consistency"
 }  # fmt: skip
 EXACT = {"speculative"}  # the model's own texts, in fewer passes; an encoder-decoder writes them token by token
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from surefoot.decoding.pieces import pieces_of
 from surefoot.memorisation.guard import RunIndex
 from surefoot.text.words import QUOTES, words_of
 
@@ -27,15 +28,11 @@ class TokenTable:
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str], size: int) -> None:
-        anchor = next(token for token in range(size) if _is_word(decode([token])))
-        before = decode([anchor])
         self._on: dict[str, set[int]] = {}
         self._new: dict[str, set[int]] = {}
         self._many: dict[int, _Piece] = {}
         self._nearest: tuple[RunIndex, tuple[int, ...]] | None = None
-        for token in range(size):
-            text = decode([anchor, token])
-            piece = text[len(before) :] if text.startswith(before) else decode([token])
+        for token, piece in enumerate(pieces_of(decode, size)):
             words = words_of(piece)
             if not words:
                 continue
@@ -76,7 +73,3 @@ class TokenTable:
         else:
             added = list(piece.words)
         return any(index.ends([*before, *added[: k + 1]]) for k in range(len(added)))
-
-
-def _is_word(text: str) -> bool:
-    return text.strip().isalpha()

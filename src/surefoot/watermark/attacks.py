@@ -165,6 +165,21 @@ class Paste:
 
 
 @dataclass(frozen=True)
+class Strip:
+    """Takes every occurrence of a text out: the second half of the emoji attack, whose first half is a model that was
+    asked for the emojis, or the treatment `interleave`."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not self.text:
+            raise BadInput("The text to take out is empty; give the text that was written between the words.")
+
+    def __call__(self, text: str, seed: int = 0) -> str:
+        return text.replace(self.text, "")
+
+
+@dataclass(frozen=True)
 class InOrder:
     """Several attacks, the first one first; each gets a seed of its own."""
 
