@@ -1,9 +1,9 @@
 """What the probe finds where there is nothing to find: the sides' names exchanged by a coin for each question.
 
 A reader sees contexts, not which of them a model wrote. So exchanging the sides of a question leaves its prompts as
-they are, in the other order, and exchanges what its answers are called. Coins tossed over the answers of one run give data
-whose true preference is 0, with that reader's own habits: values, forms and places that it likes, wordings that agree.
-Of such data an interval should leave out 0, and a test reject, in one case of twenty.
+they are, in the other order, and exchanges what its answers are called. Coins tossed over the answers of one run give
+data whose true preference is 0, with that reader's own habits: values, forms and places that it likes, wordings that
+agree. Of such data an interval should leave out 0, and a test reject, in one case of twenty.
 
 Needs runs in both orders (`order="both"`): with one order, or a random one, exchanged data would be of other prompts.
 """

@@ -81,7 +81,7 @@ def _accuracy(rows: Rows, tasks: Sequence[Task], model: str) -> Iterator[Accurac
     for task in tasks:
         where = (pc.field("model") == model) & (pc.field("task") == task.name) & ~pc.field("recheck") & right_wording
         table = rows.select(("item", "outcome"), where)
-        question = {example.id: example.fields["question"].strip() for example in task.examples}
+        question = {example.id: example.fields.get("question", example.id).strip() for example in task.examples}
         answered: dict[str, list[bool]] = {}
         for item, outcome in zip(table["item"].to_pylist(), table["outcome"].to_pylist(), strict=True):
             answered.setdefault(question.get(item, item), []).append(outcome == "right")
