@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,10 @@ from surefoot.treatments.retrieval.flare_steps import MODES, Documents, Line, Mo
 from surefoot.treatments.retrieval.grounded import (
     Grounded,
     check_searching,
-    in_waves,
     refuse_whole_texts,
     with_trace,
 )
+from surefoot.treatments.retrieval.pool import Texts, all_texts, pooled
 from surefoot.treatments.retrieval.rag import log_dropped
 from surefoot.treatments.retrieval.showing import question_of, shown
 
@@ -162,15 +162,14 @@ class FlareModel(Grounded):
     ) -> list[Generation]:
         """Texts with their traces. Of texts that were `begun`, the finished ones stay and others are written anew."""
         whole = [Prompt.of(prompt) for prompt in prompts]
-        return in_waves(self._write_all, whole, one_each(sampling, len(whole)), begun)
+        return all_texts(self._texts, whole, one_each(sampling, len(whole)), begun)
 
-    def _write_all(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> list[Generation]:
-        lines = [Line(self.opened(p), question_of(p), s) for p, s in zip(prompts, samplings, strict=True)]
+    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> Texts:
+        pairs = enumerate(zip(prompts, samplings, strict=True))
+        lines = (Line(place, self.opened(p), question_of(p), s) for place, (p, s) in pairs)
         with self.keeping():
-            self._begin(lines)
-            while going := [line for line in lines if not line.stopped]:
-                self.mode.step(self, going)
-        return [self._finished(line) for line in lines]
+            for line in pooled(lines, self._begin, partial(self.mode.step, self)):
+                yield line.place, self._finished(line)
 
     def _begin(self, lines: Sequence[Line]) -> None:
         if self.initial == "none":

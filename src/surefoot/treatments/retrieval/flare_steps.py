@@ -19,7 +19,8 @@ from surefoot.text.prompt import Prompt
 from surefoot.treatments.retrieval.flare_calls import FOLLOW_UP, SEARCH, Call, next_call
 from surefoot.treatments.retrieval.flare_pieces import Piece, everything
 from surefoot.treatments.retrieval.flare_query import triggered
-from surefoot.treatments.retrieval.grounded import NOTHING, Log
+from surefoot.treatments.retrieval.grounded import Log
+from surefoot.treatments.retrieval.pool import NOTHING
 
 if TYPE_CHECKING:
     from surefoot.treatments.retrieval.flare import FlareModel
@@ -29,12 +30,13 @@ Documents = tuple[Document, ...]
 
 @dataclass
 class Line:
-    """One prompt and what was written behind it so far.
+    """One prompt, at its place in the request, and what was written behind it so far.
 
     `initial` are the documents of the question, `reading` those of the last search that the text asked for. `last` is
     the last piece; `answered` is up to which character calls were answered, `searched` up to which token.
     """
 
+    place: int
     prompt: Prompt
     question: str
     sampling: Sampling
@@ -47,6 +49,11 @@ class Line:
     searched: int | None = None
     steps: int = 0
     stopped: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the text has come to its end."""
+        return bool(self.stopped)
 
 
 Step = Callable[["FlareModel", Sequence[Line]], None]

@@ -6,10 +6,10 @@ of what stays in a prompt between two steps are kept for the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from surefoot.errors import BadInput, NotAvailable
 from surefoot.models.base import Choice, Generation, LanguageModel, Score, Scorer
@@ -28,13 +28,8 @@ from surefoot.treatments.retrieval.showing import (
 )
 from surefoot.treatments.wrapped import Wrapped, innermost, layers
 
-if TYPE_CHECKING:
-    from surefoot.decoding.sampling import Sampling
-
 KEPT_BYTES = 2**30  # of keys and values kept between the steps of a request
-WAVE = 16  # prompts that go forward together: what is kept of them must fit into `KEPT_BYTES`
 SHARE = 0.75  # of a model's context that question and documents may take where no budget is given
-NOTHING = Generation("", (), (), "interrupted")
 
 
 class Searching(Protocol):
@@ -143,35 +138,6 @@ class Grounded(Wrapped):
             yield
         finally:
             model.prefixes = None
-
-
-def in_waves(
-    write: Callable[[Sequence[Prompt], Sequence[Sampling]], list[Generation]],
-    prompts: Sequence[Prompt],
-    samplings: Sequence[Sampling],
-    begun: Sequence[Generation] | None,
-    size: int = WAVE,
-) -> list[Generation]:
-    """What `write` gives for all prompts, `size` at a time; finished texts of an earlier call are taken as they are.
-
-    A text that was cut or interrupted is written anew from its prompt, which ends in the same text.
-    """
-    from surefoot.models.writing import GenerationInterrupted
-
-    done = list(begun) if begun is not None else [NOTHING] * len(prompts)
-    if len(done) != len(prompts):
-        raise BadInput(f"{len(done)} texts were begun for {len(prompts)} prompts; give one for each, in their order.")
-    waiting = [place for place, text in enumerate(done) if text.finish_reason != "stop"]
-    for start in range(0, len(waiting), size):
-        own = waiting[start : start + size]
-        try:
-            texts = write([prompts[i] for i in own], [samplings[i] for i in own])
-        except KeyboardInterrupt as interrupt:
-            left = set(waiting[start:])
-            raise GenerationInterrupted([NOTHING if i in left else text for i, text in enumerate(done)]) from interrupt
-        for place, text in zip(own, texts, strict=True):
-            done[place] = text
-    return done
 
 
 def opened(index: Any, treatment: str) -> Retriever:

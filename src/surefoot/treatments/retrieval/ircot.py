@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, ClassVar
 
 from surefoot.decoding.sampling import Sampling
@@ -22,10 +23,11 @@ from surefoot.models.base import Generation, LanguageModel
 from surefoot.models.writing import one_each
 from surefoot.text.chains import MARKER
 from surefoot.text.prompt import Prompt
-from surefoot.treatments.retrieval.grounded import Grounded, check_searching, in_waves, refuse_whole_texts, with_trace
+from surefoot.treatments.retrieval.grounded import Grounded, check_searching, refuse_whole_texts, with_trace
 from surefoot.treatments.retrieval.ircot_loop import Loop
 from surefoot.treatments.retrieval.ircot_prompts import demonstration_text, read_demonstrations, with_distractors
 from surefoot.treatments.retrieval.ircot_queries import QUERIES, Hygiene
+from surefoot.treatments.retrieval.pool import TOGETHER, Texts, all_texts
 from surefoot.treatments.retrieval.writing import LOOK_AHEAD
 
 RETRIEVALS = ("interleaved", "once", "never")
@@ -142,15 +144,17 @@ class IrcotModel(Grounded):
     ) -> list[Generation]:
         """The chain of thought, or what the reader wrote; `max_new_tokens` bounds that text."""
         whole = [Prompt.of(prompt) for prompt in prompts]
-        return in_waves(self._texts, whole, one_each(sampling, len(whole)), begun)
+        return all_texts(self._texts, whole, one_each(sampling, len(whole)), begun)
 
-    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> list[Generation]:
+    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> Texts:
         with self.keeping():
             loop = Loop(self)
             found = loop.run(prompts, samplings)
-            if self.settings.reader != "none":
-                return loop.answered(found, samplings)
-        return [with_trace(one.text, one.log) for one in found]
+            if self.settings.reader == "none":
+                yield from ((one.place, with_trace(one.text, one.log)) for one in found)
+            else:
+                while own := list(islice(found, TOGETHER)):
+                    yield from zip((one.place for one in own), loop.answered(own), strict=True)
 
     def change(self, prompt: Prompt) -> Prompt:
         """The prompt of a direct reader with all documents that the loop found."""
@@ -171,13 +175,8 @@ class IrcotModel(Grounded):
         if len(self._read) + len(new) > 4096:
             self._read.clear()
             new = list(dict.fromkeys(prompts))
-
-        def found(own: Sequence[Prompt], samplings: Sequence[Sampling]) -> list[Generation]:
-            with self.keeping():
-                loop = Loop(self)
-                for one in loop.run(own, samplings):
-                    self._read[one.prompt] = loop.reading(one, direct=True).prompt
-            return [Generation("", (), (), "stop")] * len(own)
-
         room = self.settings.steps.max_sentences * self.settings.steps.look_ahead
-        in_waves(found, new, [Sampling(max_new_tokens=room)] * len(new), None)
+        loop = Loop(self)
+        with self.keeping():
+            for one in loop.run(new, [Sampling(max_new_tokens=room)] * len(new)):
+                self._read[one.prompt] = loop.reading(one, direct=True).prompt

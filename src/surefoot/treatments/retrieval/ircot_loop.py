@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,10 @@ from surefoot.decoding.sampling import Sampling
 from surefoot.models.base import Generation
 from surefoot.retrieval.retriever import Document
 from surefoot.text.prompt import Prompt
-from surefoot.treatments.retrieval.grounded import NOTHING, Log, with_trace
+from surefoot.treatments.retrieval.grounded import Log, with_trace
 from surefoot.treatments.retrieval.ircot_prompts import Packed, Packer, framed
 from surefoot.treatments.retrieval.ircot_queries import query_of, take
+from surefoot.treatments.retrieval.pool import NOTHING, pooled
 from surefoot.treatments.retrieval.showing import context_of, prompt_tokens, question_of, shown
 from surefoot.treatments.retrieval.writing import Sentence, next_sentences
 
@@ -26,10 +27,15 @@ SLACK = 8  # tokens by which the parts of a prompt, counted alone, may fall shor
 
 @dataclass
 class Found:
-    """A question on its way: documents in the order in which they were found, and the chain of thought so far."""
+    """A question on its way: documents in the order in which they were found, and the chain of thought so far.
 
+    `place` is its place among the prompts of the request.
+    """
+
+    place: int
     prompt: Prompt
     question: str
+    sampling: Sampling
     documents: list[Document] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
     text: Generation = NOTHING
@@ -56,31 +62,34 @@ class Loop:
 
     def first(self, prompt: Prompt) -> Prompt:
         """What is read for the first sentence."""
-        one = Found(prompt, question_of(prompt))
+        one = Found(0, prompt, question_of(prompt), Sampling())
         self._search([one], [one.question])
         return self.reading(one, direct=False).prompt
 
-    def run(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> list[Found]:
-        """All questions to the end of their chains of thought."""
-        found = [Found(prompt, question_of(prompt)) for prompt in prompts]
+    def run(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> Iterator[Found]:
+        """All questions, as they come to the ends of their chains of thought."""
+        pairs = enumerate(zip(prompts, samplings, strict=True))
+        return pooled((Found(i, p, question_of(p), s) for i, (p, s) in pairs), self._begin, self._step)
+
+    def _begin(self, found: Sequence[Found]) -> None:
+        """Search by the questions; where a reader answers from that, no chain of thought is written."""
         if self.settings.retrieval != "never":
             self._search(found, [one.question for one in found])
-        if self.settings.retrieval != "interleaved" and self.settings.reader != "none":
-            return found
-        going = list(zip(found, samplings, strict=True))
-        while going:
-            self._write(going)
-            going = [(one, sampling) for one, sampling in going if not one.done]
-            if self.settings.retrieval == "interleaved":
-                open_ = [one for one, _ in going if len(one.documents) < self.steps.cap]
-                self._search(open_, [self._query(one) for one in open_])
-        return found
+        for one in found:
+            one.done = self.settings.retrieval != "interleaved" and self.settings.reader != "none"
 
-    def answered(self, found: Sequence[Found], samplings: Sequence[Sampling]) -> list[Generation]:
+    def _step(self, going: Sequence[Found]) -> None:
+        """One more sentence of each question, and what it finds."""
+        self._write(going)
+        if self.settings.retrieval == "interleaved":
+            open_ = [one for one in going if not one.done and len(one.documents) < self.steps.cap]
+            self._search(open_, [self._query(one) for one in open_])
+
+    def answered(self, found: Sequence[Found]) -> list[Generation]:
         """What the reader writes from the documents of each question."""
         direct = self.settings.reader == "direct"
         packed = [self.reading(one, direct) for one in found]
-        own = [replace(s, stop=(*s.stop, *NEXT_EXAMPLE)) for s in samplings]
+        own = [_within_example(one.sampling) for one in found]
         texts = self.model.inner.generate([one.prompt for one in packed], own)
         for one, pack, text in zip(found, packed, texts, strict=True):
             one.log.calls += 1
@@ -109,16 +118,15 @@ class Loop:
             one.log.note("decide", note=note)
         one.told = note
 
-    def _write(self, going: Sequence[tuple[Found, Sampling]]) -> None:
-        """One more sentence of each question."""
-        packed = [self.reading(one, direct=False) for one, _ in going]
-        rooms = [self._room(one, sampling) for one, sampling in going]
+    def _write(self, going: Sequence[Found]) -> None:
+        packed = [self.reading(one, direct=False) for one in going]
+        rooms = [self._room(one) for one in going]
         ahead = [max(1, min(self.steps.look_ahead, room)) for room in rooms]
-        own = [replace(s, stop=(*s.stop, *NEXT_EXAMPLE)) for _, s in going]
+        own = [_within_example(one.sampling) for one in going]
         sentences = next_sentences(
-            self.model.inner, [pack.prompt for pack in packed], [one.text for one, _ in going], ahead, own
+            self.model.inner, [pack.prompt for pack in packed], [one.text for one in going], ahead, own
         )
-        for (one, _), pack, sentence, room in zip(going, packed, sentences, rooms, strict=True):
+        for one, pack, sentence, room in zip(going, packed, sentences, rooms, strict=True):
             self._keep(one, pack, sentence, room)
 
     def _keep(self, one: Found, pack: Packed, sentence: Sentence, room: int) -> None:
@@ -143,10 +151,10 @@ class Loop:
         elif room <= len(sentence.tokens):
             one.end("the limit of tokens", finished=False)
 
-    def _room(self, one: Found, sampling: Sampling) -> int:
+    def _room(self, one: Found) -> int:
         """Tokens that may still be written: within the context, and the sampling's limit if the chain is the text."""
         steps = self.steps.max_sentences * self.steps.look_ahead
-        limit = sampling.max_new_tokens if self.settings.reader == "none" else steps
+        limit = one.sampling.max_new_tokens if self.settings.reader == "none" else steps
         context, budget = context_of(self.model.inner), self.model.budget
         if context is not None and budget is not None:
             limit = min(limit, context - budget - SLACK)
@@ -162,3 +170,8 @@ class Loop:
             one.documents += taken.documents
             one.log.searches += 1
             one.log.note("search", queries=(query,), documents=shown(taken.documents), note="; ".join(taken.notes))
+
+
+def _within_example(sampling: Sampling) -> Sampling:
+    """The same, ended where a model goes on with an example of its own."""
+    return replace(sampling, stop=(*sampling.stop, *NEXT_EXAMPLE))

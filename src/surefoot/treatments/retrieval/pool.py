@@ -1,0 +1,76 @@
+"""Prompts that go forward together, a step each: as one comes to its end, another one begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from surefoot.errors import BadInput
+from surefoot.models.base import Generation
+from surefoot.text.prompt import Prompt
+
+if TYPE_CHECKING:
+    from surefoot.decoding.sampling import Sampling
+
+TOGETHER = 32  # prompts; more make a step of the model little cheaper a prompt, and all they read is kept
+NOTHING = Generation("", (), (), "interrupted")
+
+
+class Going(Protocol):
+    """A prompt on its way."""
+
+    @property
+    def done(self) -> bool: ...
+
+
+Way = TypeVar("Way", bound=Going)
+Texts = Generator[tuple[int, Generation], None, None]
+"""The texts of prompts as each comes to its end, with its place among them."""
+Write = Callable[[Sequence[Prompt], Sequence["Sampling"]], Texts]
+
+
+def pooled(
+    ways: Iterable[Way],
+    begin: Callable[[Sequence[Way]], None],
+    step: Callable[[Sequence[Way]], None],
+    together: int = TOGETHER,
+) -> Iterator[Way]:
+    """All of `ways` as they come to their ends, at most `together` on their way at a time."""
+    waiting = iter(ways)
+    going: list[Way] = []
+    while True:
+        fresh = list(islice(waiting, together - len(going)))
+        begin(fresh)
+        going += fresh
+        if not going:
+            return
+        if writing := [one for one in going if not one.done]:
+            step(writing)
+        yield from (one for one in going if one.done)
+        going = [one for one in going if not one.done]
+
+
+def all_texts(
+    write: Write, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation] | None
+) -> list[Generation]:
+    """What `write` gives for all prompts; finished texts of an earlier call are taken as they are.
+
+    A text that was cut or interrupted is written anew from its prompt, which ends in the same text.
+    """
+    from surefoot.models.writing import GenerationInterrupted
+
+    done = list(begun) if begun is not None else [NOTHING] * len(prompts)
+    if len(done) != len(prompts):
+        raise BadInput(f"{len(done)} texts were begun for {len(prompts)} prompts; give one for each, in their order.")
+    waiting = [place for place, text in enumerate(done) if text.finish_reason != "stop"]
+    for place in waiting:
+        done[place] = NOTHING
+    try:
+        with closing(write([prompts[i] for i in waiting], [samplings[i] for i in waiting])) as texts:
+            for at, text in texts:
+                done[waiting[at]] = text
+    except KeyboardInterrupt as interrupt:
+        raise GenerationInterrupted(done) from interrupt
+    return done
