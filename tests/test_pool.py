@@ -86,11 +86,6 @@ def test_an_interruption_keeps_what_had_ended_and_closes_what_wrote() -> None:
     assert closed == [True]
     again = all_texts(backwards, PROMPTS, SAMPLINGS, caught.value.written)
     assert [text.text for text in again] == ["kept", "b2", "c3", "d4"]
-        "kept",
-        "b2",
-        "c3",
-        "d4",
-    ]
 
 
 def test_texts_of_other_prompts_are_refused() -> None:
