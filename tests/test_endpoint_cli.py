@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from command import TASK, Place, sentence_of
+from command import TASK, WORDINGS, Place, sentence_of
 from fake_endpoint import Fake, serving
 from surefoot.runs import read_rows
 
@@ -60,6 +60,82 @@ def test_a_probe_stops_at_its_budget_and_goes_on_to_the_rows_of_the_local_model(
     compared = place.surefoot("compare", "here", "behind")
     assert compared.code == 0
     assert "options.asked with (–, token ids)" in " ".join(compared.out.split())
+
+
+def _until_done(place: Place, fake: Fake, requests: int, *words: str) -> int:
+    """How often a command with a budget of so many requests had to be given."""
+    for times in range(1, 9):
+        before = len(fake.bodies)
+        ended = place.surefoot(*words, "--budget", f"requests={requests}")
+        assert len(fake.bodies) - before <= requests
+        if ended.code == 0:
+            return times
+        assert ended.code == 3, ended.err
+        assert f"The budget of {requests} requests is used up" in ended.err
+    raise AssertionError(ended.err)
+
+
+def test_a_sweep_stops_at_its_budget_and_goes_on_to_the_rows_of_the_local_model(place: Place, fake: Fake) -> None:
+    folder = place.path / "odd"
+    folder.mkdir()
+    task = {
+        "name": "odd",
+        "kind": "binary",
+        "input_template": "{{ q }}",
+        "fixed_options": True,
+        "source": "",
+        "licence": "",
+    }
+    (folder / "task.json").write_text(json.dumps(task))
+    items = [{"id": str(n), "fields": {"q": f"Is {n} odd?"}, "options": ["yes", "no"], "gold": n % 2} for n in range(4)]
+    place.lines("odd/items.jsonl", items)
+    place.lines("odd/wordings.jsonl", [{**one, "text": one["text"].replace("question", "input")} for one in WORDINGS])
+    asked = ("--model", f"{fake.url}#tiny", "--tokenizer", "model", "--task", "odd", "--out", "swept")
+    assert _until_done(place, fake, 12, "sweep", "closer-look", *asked) > 1
+    assert place.surefoot("probe", *LOCAL, "--task", "odd", "--out", "here").code == 0
+    (arm,) = (path.parent for path in (place.path / "swept").glob("*/run.json"))
+    assert arm.name.endswith("-tiny")
+    behind, here = rows(str(arm)), rows("here")
+    assert behind.keys() == here.keys()
+    assert all(behind[cell] == pytest.approx(here[cell], abs=1e-4) for cell in here)
+
+
+@pytest.mark.usefixtures("place")
+def test_the_models_of_a_sweep_share_one_budget(fake: Fake) -> None:
+    from surefoot.endpoints import Budget, EndpointSettings
+    from surefoot.sweeps import _opener
+
+    specs = [f"{fake.url}#tiny", f"{fake.url}#other"]
+    fake.names = ("tiny", "other")
+    fake.change = lambda answer: {**answer, "model": ""}
+    opened = _opener([*specs, "model"], EndpointSettings(budget=Budget(requests=1000)))
+    one: Any
+    other: Any
+    one, other = map(opened, specs)
+    assert one.client.meter is other.client.meter
+    assert one.client.meter.requests == len(fake.bodies)
+    assert opened("model").name == "model"
+
+
+def test_texts_are_written_within_a_budget_and_none_is_paid_for_twice(place: Place, fake: Fake) -> None:
+    prompts = place.lines("prompts.jsonl", [{"id": str(n), "prompt": f"Is {n} odd?"} for n in range(10)])
+    asked = ("--prompts", str(prompts), "--max-new-tokens", "4", "--set", "temperature=0")
+    behind = ("--model", f"{fake.url}#tiny", "--tokenizer", "model")
+    assert _until_done(place, fake, 14, "write", *asked, *behind, "--out", "behind.jsonl") > 1
+    sent = [json.dumps(body["prompt"]) for body in fake.bodies if body["max_tokens"] == 4]
+    assert len(sent) == len(set(sent)) == 10
+    assert place.surefoot("write", *asked, *LOCAL, "--out", "here.jsonl").code == 0
+    one, other = (
+        [json.loads(line).get("text") for line in (place.path / name).read_text().splitlines()]
+        for name in ("behind.jsonl", "here.jsonl")
+    )
+    assert one == other
+
+
+def test_a_question_is_asked_within_a_budget(place: Place, fake: Fake) -> None:
+    line = ("ask", "Is 3 odd?", "--model", f"{fake.url}#tiny", "--tokenizer", "model", "--max-new-tokens", "3")
+    assert place.surefoot(*line).code == 0
+    assert place.surefoot(*line, "--budget", "requests=3").code == 3
 
 
 def test_the_estimate_is_close_to_what_is_spent(place: Place, fake: Fake) -> None:

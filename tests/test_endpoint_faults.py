@@ -125,6 +125,25 @@ def test_a_fault_that_lasts_is_one_sentence(fake: Fake, fault: Fault, sentence: 
     assert "\n" not in str(caught.value)
 
 
+def test_an_error_inside_the_server_that_stays_the_same_is_asked_about_three_times(fake: Fake) -> None:
+    model = model_at(fake, patience=Patience(5, first=0.001))
+    before = len(fake.asked)
+    fake.faults = always(status(500, "error 1a2b3c4d"), before)
+    with pytest.raises(NotAvailable, match=r"error 1a2b3c4d, the same 3 times: an error inside that server") as caught:
+        model.choose(["Is 3 odd?\n"], [["yes", "no"]])
+    assert len(fake.asked) == before + 3
+    assert "\n" not in str(caught.value)
+
+
+def test_errors_inside_the_server_that_differ_are_asked_about_four_times(fake: Fake) -> None:
+    model = model_at(fake, patience=Patience(5, first=0.001))
+    before = len(fake.asked)
+    fake.faults = lambda number, _: status(500, f"error {number}") if number >= before else None
+    with pytest.raises(NotAvailable, match=r"error \d+; it was asked 4 times"):
+        model.choose(["Is 3 odd?\n"], [["yes", "no"]])
+    assert len(fake.asked) == before + 4
+
+
 def test_an_endpoint_that_is_down_is_one_sentence() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

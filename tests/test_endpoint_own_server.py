@@ -13,6 +13,8 @@ import tiny
 from fake_endpoint import serving as serving_fake
 from serving import catalogue, serving
 from surefoot.endpoints import EndpointSettings
+from surefoot.endpoints.settings import Patience
+from surefoot.errors import NotAvailable
 from surefoot.serve.engine import Engine
 
 PROMPTS = tuple(f"Is {n} odd? It is one of the two.\nAnswer:" for n in range(5))
@@ -88,3 +90,19 @@ def _counting(original: Any, rows: list[int]) -> Any:
         return original(job, logits, *others)
 
     return weighed
+
+
+def test_an_error_inside_our_server_reaches_the_user_as_one_sentence_with_its_number(
+    served: tuple[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    patience = Patience(5, first=0.001)
+    model = surefoot.load(served[0], model="tiny", format="plain", endpoint=EndpointSettings(patience=patience))
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("Is 0 odd?")
+
+    monkeypatch.setattr("surefoot.models.local.LocalModel.forced", broken)
+    with pytest.raises(NotAvailable, match=r"status 500: .*\(error ([0-9a-f]{8}); its log says more\).*same 3 times"):
+        model.choose(PROMPTS, OPTIONS)
+    assert "ZeroDivisionError at test_endpoint_own_server.py" in caplog.text
+    assert "odd" not in caplog.text

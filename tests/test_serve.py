@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -369,6 +370,38 @@ def test_a_request_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch)
         code, answer = post(address, {**CHAT, "max_tokens": 200})
         assert code == 504
         assert "took too long" in answer["error"]["message"]
+
+
+BREAKS = {
+    "while it is written": "surefoot.models.branches.CausalBranch.next",
+    "when it is admitted": "surefoot.serve.engine.Engine._join",
+    "before it is looked at": "surefoot.serve.engine.Engine._admit",
+    "in the route": "surefoot.serve.desk.Desk.chat",
+}
+
+
+@pytest.mark.parametrize("place", BREAKS.values(), ids=BREAKS)
+def test_an_error_inside_is_one_line_of_the_log_and_a_number_for_the_client(
+    place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither says what the client has sent, and the server goes on."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError(f"private: {CHAT}")
+
+    with serving() as (address, _):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, broken)
+            answers = [post(address, CHAT) for _ in range(2)]
+        assert post(address, CHAT)[0] == 200
+    assert [code for code, _ in answers] == [500, 500]
+    (told,) = {answer["error"]["message"] for _, answer in answers}
+    number = re.search(r"error ([0-9a-f]{8});", told)
+    assert number
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert all(line.startswith(f"error {number[1]}: ZeroDivisionError at test_serve.py:") for line in lines)
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_an_error_in_one_model_leaves_the_server_running(monkeypatch: pytest.MonkeyPatch) -> None:

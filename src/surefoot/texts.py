@@ -66,12 +66,15 @@ def write_texts(
 ) -> list[Generation]:
     """A text for each prompt. With `out`, finished ones are read from the file and begun ones are gone on with.
 
-    A larger `max_new_tokens` than before goes on with texts that were cut by the smaller one.
+    A larger `max_new_tokens` than before goes on with texts that were cut by the smaller one. What an endpoint was paid
+    for is kept in a folder beside `out`.
     """
     head = {"model": model.name, "texts": _identity(model, asked, sampling)}
     kept = _read(out, head, asked) if out is not None else {}
     if out is not None and not out.exists():
         _append(out, [head])
+    if out is not None:
+        model.keep_answers(f"{out}.answers")
     waiting = [one for one in asked if _is_open(kept.get(one.id), sampling)]
     for start in range(0, len(waiting), BATCH):
         if told:

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from surefoot.cli.app import app
-from surefoot.cli.options import AsJson, Device, Dtype, Format, Model, model_from, settings_of
+from surefoot.cli.options import (
+    AsJson,
+    Device,
+    Dtype,
+    Format,
+    Model,
+    Spend,
+    Tokenizer,
+    endpoint_from,
+    model_from,
+    settings_of,
+)
 from surefoot.cli.output import print_json, print_tables
 
 
@@ -32,6 +43,8 @@ def ask(
     format: Format = "auto",
     dtype: Dtype = "auto",
     device: Device = "auto",
+    tokenizer: Tokenizer = None,
+    budget: Spend = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask one question in several ways: the bare model, and treated ones with the documents that they read."""
@@ -41,7 +54,8 @@ def ask(
     ways = [settings_of(text) for text in by or (["bare", "rag"] if index else ["bare"])]
     with Progress(quiet=as_json) as progress:
         progress.say(f"loading {model}")
-        loaded = model_from(model, None, format=format, dtype=dtype, device=device)
+        endpoint = endpoint_from(tokenizer, budget)
+        loaded = model_from(model, None, format=format, dtype=dtype, device=device, endpoint=endpoint)
         progress.say(f"asking in {len(ways)} ways")
         found = ask_in_ways(
             question,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from surefoot.cli.app import app
-from surefoot.cli.options import Answering, AsJson, Limit, Seed, TaskOption
+from surefoot.cli.options import Answering, AsJson, Limit, Seed, Spend, TaskOption, Tokenizer, endpoint_from
 from surefoot.cli.output import print_json, report_path
 from surefoot.errors import BadInput
 
@@ -23,6 +23,8 @@ def sweep(
     limit: Limit = None,
     seed: Seed = 0,
     scorer: Answering = "sum",
+    tokenizer: Tokenizer = None,
+    budget: Spend = None,
     as_json: AsJson = False,
 ) -> None:
     """The phrasing probe over classes of wordings, models or worked examples, with one report."""
@@ -43,6 +45,7 @@ def sweep(
             seed=seed,
             classes=(left, right),
             watch=progress.say,
+            endpoint=endpoint_from(tokenizer, budget),
             answering=scorer,
         )
     written = found.save(report_path(out))

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surefoot.cli.app import app
-from surefoot.cli.options import AsJson, Device, Dtype, Format, Model, Treat, Truncate, model_from, pairs
+from surefoot.cli.options import (
+    AsJson,
+    Device,
+    Dtype,
+    Format,
+    Model,
+    Spend,
+    Tokenizer,
+    Treat,
+    Truncate,
+    endpoint_from,
+    model_from,
+    pairs,
+)
 from surefoot.cli.output import print_json
 from surefoot.errors import BadInput
 
@@ -37,6 +50,8 @@ def write(
     dtype: Dtype = "auto",
     device: Device = "auto",
     truncate: Truncate = "error",
+    tokenizer: Tokenizer = None,
+    budget: Spend = None,
     as_json: AsJson = False,
 ) -> None:
     """Let a model write. With --out an interrupted text is gone on with, and --max-new-tokens may be raised."""
@@ -50,7 +65,10 @@ def write(
     sampling = made("way to pick tokens", Sampling, own)
     with Progress() as progress:
         progress.say(f"loading {model}")
-        loaded = model_from(model, treat, format=format, dtype=dtype, device=device, truncate=truncate)
+        endpoint = endpoint_from(tokenizer, budget)
+        loaded = model_from(
+            model, treat, format=format, dtype=dtype, device=device, truncate=truncate, endpoint=endpoint
+        )
         told = None if len(asked) < 2 else lambda done, total: progress.say(f"{done} of {total} texts")
         texts = write_texts(loaded, asked, sampling, out, told)
     if as_json:

@@ -32,6 +32,7 @@ class Answers:
         with self._lock:
             if self._path == path:
                 return
+            folder.mkdir(parents=True, exist_ok=True)
             known = self._file.execute("SELECT key, value FROM answers").fetchall() if self._path is None else []
             file = _sound(path)
             with file:

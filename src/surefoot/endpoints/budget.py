@@ -61,6 +61,11 @@ class Meter:
     """Counts requests and tokens of many threads. Tokens are set aside before a request, by estimate, so that requests
     that are under way together do not exceed the budget together."""
 
+    @classmethod
+    def of(cls, budget: Budget | Meter | None) -> Meter:
+        """A meter as it is, which several models may share; for a budget a new one."""
+        return budget if isinstance(budget, Meter) else cls(budget)
+
     def __init__(self, budget: Budget | None = None) -> None:
         self.budget = budget or Budget()
         self.requests = self.tokens = self.unsaid = 0

@@ -52,7 +52,7 @@ class Client:
 
     def __init__(self, transport: Transport, model: str, settings: EndpointSettings) -> None:
         self.transport, self.model, self.settings = transport, model, settings
-        self.meter, self.answers = Meter(settings.budget), Answers()
+        self.meter, self.answers = Meter.of(settings.budget), Answers()
         self.together = 1
         self.known_as: set[str] = set()
 

@@ -17,6 +17,7 @@ from surefoot.errors import SurefootError
 from surefoot.serve.catalogue import Catalogue
 from surefoot.serve.desk import Desk, Limits
 from surefoot.serve.engine import Engine, Full
+from surefoot.serve.faults import Guarded
 from surefoot.serve.limits import Bounded
 from surefoot.serve.requests import ChatRequest, CompletionRequest
 
@@ -33,6 +34,7 @@ def build_app(catalogue: Catalogue, engine: Engine, limits: Limits | None = None
     app = FastAPI(title="Surefoot", lifespan=lifespan, docs_url=None, redoc_url=None)
     limits = limits or Limits()
     app.add_middleware(Bounded, limit=limits.body_bytes)
+    app.add_middleware(Guarded)
     desk = Desk(catalogue, engine, limits)
 
     async def key(request: Request) -> None:

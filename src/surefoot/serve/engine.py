@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from surefoot.decoding.rows import Draft
 from surefoot.errors import NotAvailable, SurefootError
 from surefoot.models.base import LanguageModel
+from surefoot.serve.faults import reported
 from surefoot.serve.jobs import Job, Piece, Weighed, Weighing, top_of
 from surefoot.serve.memory import Trimmer
 from surefoot.text.prompt import Part, TokenPrompt
@@ -93,7 +94,7 @@ class Engine:
                     if self.stopping:
                         break
                     taken = self._take()
-                self._admit(taken)
+                _guarded(taken, lambda own=taken: self._admit(own))
                 for group in [group for group in self.groups.values() if group.jobs]:
                     self._step(group)
         for job in [*self.waiting, *(job for group in self.groups.values() for job in group.jobs)]:
@@ -179,8 +180,7 @@ class Engine:
             if not group.jobs:
                 group.batch = None  # its caches are as large as the longest texts were
         except Exception as error:  # a batch that fails must not take the server with it
-            for job in group.jobs:
-                job.tell(_failure(error))
+            _tell_all(group.jobs, error)
             group.batch, group.jobs = None, []
 
 
@@ -258,12 +258,12 @@ def _guarded(jobs: Sequence[Job | Weighing], work: Any) -> None:
     try:
         work()
     except Exception as error:
-        for job in jobs:
-            job.tell(_failure(error))
+        _tell_all(jobs, error)
 
 
-def _failure(error: Exception) -> Piece:
-    """What a client is told: the sentence of an error that is meant for users, and nothing of any other."""
-    if isinstance(error, SurefootError):
-        return Piece(error=str(error))
-    return Piece(error="The server could not finish this request.", status=500)
+def _tell_all(jobs: Sequence[Job | Weighing], error: Exception) -> None:
+    """What clients are told: the sentence of an error that is meant for users, and a number for any other."""
+    meant = isinstance(error, SurefootError)
+    piece = Piece(error=str(error)) if meant else Piece(error=reported(error), status=500)
+    for job in jobs:
+        job.tell(piece)

@@ -10,6 +10,7 @@ Source: the closer look, the scaling and the one-shot experiments of Sun, Shaib 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from surefoot.catalogue import find
@@ -18,6 +19,7 @@ from surefoot.sweeps.arms import SWEEPS, Arm, arms_of
 from surefoot.sweeps.result import ArmFinding, Sweep
 
 if TYPE_CHECKING:
+    from surefoot.endpoints.settings import EndpointSettings
     from surefoot.models.base import LanguageModel
     from surefoot.tasks.task import Task
 
@@ -35,20 +37,21 @@ def sweep(
     seed: int = 0,
     classes: tuple[str, str] = ("observed", "unobserved"),
     watch: Callable[[str], None] | None = None,
+    endpoint: EndpointSettings | None = None,
     **settings: Any,
 ) -> Sweep:
     """Run the phrasing probe for every arm and put the findings together.
 
     `name`: one of `SWEEPS`. `models`: what `load` takes. `out`: a folder; each arm's run is in it. `classes`: the two
     classes of wordings whose gap is shown. `watch` is told the label of each arm as it begins; `settings` are the
-    phrasing probe's.
+    phrasing probe's. `endpoint` is how models behind an address are asked; its budget is of all of them together.
 
     Raises `BadInput` for a sweep that varies nothing, and whatever `load` and the probe refuse.
     """
-    from surefoot.models.load import load
     from surefoot.settings import build
     from surefoot.tasks.loading import tasks_of
 
+    opened = _opener(models, endpoint)
     instrument = build(find("probe", "phrasing"), {**settings, "seed": seed})
     told = {"task": task if isinstance(task, str) else [one.name for one in task], "limit": limit, "seed": seed}
     found: list[ArmFinding] = []
@@ -58,7 +61,7 @@ def sweep(
         if watch is not None:
             watch(arm.label)
         if loaded is None or loaded[0] != arm.model:
-            loaded = (arm.model, load(arm.model))
+            loaded = (arm.model, opened(arm.model))
         folder = f"{out.rstrip('/')}/{_folder(arm.label)}"
         if arm.shots not in asked:
             asked[arm.shots] = tasks_of(task, limit=limit, shots=arm.shots, seed=seed)
@@ -68,6 +71,19 @@ def sweep(
     if name == "scaling":
         found.sort(key=lambda arm: arm.parameters or 0)
     return Sweep(name, *classes, tuple(found), {"sweep": name, "models": list(models), **told, **settings})
+
+
+def _opener(models: Sequence[str], endpoint: EndpointSettings | None) -> Callable[[str], LanguageModel]:
+    """`load`, with `endpoint` for what is behind an address; for all where nothing is, which `load` refuses."""
+    from surefoot.endpoints.address import is_address
+    from surefoot.endpoints.budget import Meter
+    from surefoot.models.load import load
+
+    if endpoint is None:
+        return load
+    shared = replace(endpoint, budget=Meter.of(endpoint.budget))
+    behind = [spec for spec in models if is_address(spec)] or models
+    return lambda spec: load(spec, endpoint=shared) if spec in behind else load(spec)
 
 
 def _finding(

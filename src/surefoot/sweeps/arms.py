@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from surefoot.endpoints.address import address_of, is_address
 from surefoot.errors import BadInput, nearest
 
 SWEEPS: Mapping[str, str] = {
@@ -41,8 +43,16 @@ def arms_of(name: str, models: Sequence[str], shots: Sequence[int]) -> tuple[Arm
     return arms
 
 
+def _short(model: str) -> str:
+    """A folder's last part; of an address the host and the model's name."""
+    if is_address(model):
+        address = address_of(model)
+        return urlsplit(address.base).netloc + (f"#{address.model}" if address.model else "")
+    return Path(model).name if "/" in model else model
+
+
 def _label(model: str, shots: int, several: bool, name: str) -> str:
-    short = Path(model).name if "/" in model else model
+    short = _short(model)
     if name != "shots":
         return short
     counted = f"{shots} shot{'' if shots == 1 else 's'}"
