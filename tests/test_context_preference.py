@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import product
@@ -23,6 +24,7 @@ from surefoot.calibration import calibrate
 from surefoot.errors import BadInput
 from surefoot.probes.context_preference.calibrations import by_side, copier, first, world
 from surefoot.probes.context_preference.filters import AIG, AIR, FILTERS, is_unknown, occurs, sift
+from surefoot.probes.context_preference.matching import greedy_match, token_matching
 from surefoot.probes.context_preference.null import exchanged, null
 from surefoot.probes.context_preference.preference import diff_gr, preference, source_of
 from surefoot.probes.context_preference.probe import ContextPreference
@@ -349,6 +351,36 @@ def test_the_semantic_measure_is_the_largest_cosine_over_sentences() -> None:
     vectors = Letters().encode(["abc", "Aab.", "Ccb!", "Abc."])
     expected = (max(float(vectors[0] @ vectors[1]), float(vectors[0] @ vectors[2])), float(vectors[0] @ vectors[3]))
     assert found == {"1": pytest.approx(expected)}
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=5), st.lists(st.integers(0, 5), min_size=1, max_size=5))
+def test_matched_orthogonal_tokens_give_the_harmonic_mean_of_the_shares_found(
+    left: list[int], right: list[int]
+) -> None:
+    """Closed form: with orthogonal vectors a token's best match is 1 if it is in the other text, else 0."""
+    precision, recall = (np.mean([t in b for t in a]) for a, b in ((right, left), (left, right)))
+    expected = 2 * precision * recall / (precision + recall) if precision + recall else 0
+    assert greedy_match(np.eye(6)[left], np.eye(6)[right]) == pytest.approx(expected)
+
+
+def test_matched_tokens_are_those_of_brute_force_and_nothing_matches_no_token() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (rng.normal(size=(n, 3)) for n in (4, 7)))
+    recall = sum(max(sum(x * y for x, y in zip(a, b, strict=True)) for b in other) for a in one) / 4
+    precision = sum(max(sum(x * y for x, y in zip(a, b, strict=True)) for a in one) for b in other) / 7
+    assert greedy_match(one, other) == pytest.approx(2 * precision * recall / (precision + recall))
+    assert greedy_match(one, one) == pytest.approx(1)
+    assert greedy_match(one, other[:0]) == 0
+
+
+def test_the_best_sentence_is_the_best_match_of_tokens() -> None:
+    class Words:
+        def token_vectors(self, texts: Sequence[str]) -> list[np.ndarray]:
+            known = ["who", "made", "it", "rain", "fell", "bert"]
+            return [np.eye(6)[[known.index(w) for w in re.findall("[a-z]+", text.lower())]] for text in texts]
+
+    found = token_matching({"1": Texts("Who made it?", "Rain fell. It made rain.", "Bert fell.")}, Words())
+    assert found == {"1": (pytest.approx(2 / 3), 0)}
 
 
 def test_slices_have_equal_counts_and_hold_every_question_once_in_order() -> None:

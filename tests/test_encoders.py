@@ -50,6 +50,15 @@ def test_pooling_leaves_padding_out() -> None:
     assert unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist() == [[pytest.approx(0.6), pytest.approx(0.8)], [0, 0]]
 
 
+def test_token_vectors_are_the_last_states_without_special_tokens_whatever_stands_beside(folder: Path) -> None:
+    ids = [1, *(WORDS.index(word) for word in ("a", "dog", "barks")), 2]
+    with torch.no_grad():
+        states = BertModel.from_pretrained(folder).eval()(torch.tensor([ids])).last_hidden_state[0, 1:-1].numpy()
+    found = SentenceEncoder(folder).token_vectors(["rain", "a dog barks", ""])
+    assert [len(one) for one in found] == [1, 3, 0]
+    assert found[1] == pytest.approx(states / np.linalg.norm(states, axis=1, keepdims=True), abs=1e-6)
+
+
 def test_a_vector_is_the_mean_of_the_last_states_divided_by_its_length(folder: Path) -> None:
     ids = [1, *(WORDS.index(word) for word in ("a", "dog", "barks")), 2]
     with torch.no_grad():

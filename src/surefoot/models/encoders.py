@@ -48,6 +48,14 @@ class SentenceEncoder:
             vectors[chosen] = self._vectors([texts[i] for i in chosen])
         return vectors
 
+    def token_vectors(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """For each text the last layer's states as unit vectors, shape (tokens, width); special tokens are left out."""
+        found = []
+        for text in texts:  # one by one: no padding, and the texts are sentences
+            states, special = self._states([text], return_special_tokens_mask=True)
+            found.append(unit(states[0][special["special_tokens_mask"][0] == 0]).cpu().numpy())
+        return found
+
     def similarity(self, one: str, other: str) -> float:
         """The cosine of two texts, in -1..1."""
         first, second = self.encode([one, other])
@@ -59,15 +67,20 @@ class SentenceEncoder:
         return int(self._model.config.hidden_size)
 
     def _vectors(self, texts: Sequence[str]) -> np.ndarray:
+        states, inputs = self._states(texts)
+        vectors: np.ndarray = unit(mean_pool(states, inputs["attention_mask"])).cpu().numpy()
+        return vectors
+
+    def _states(self, texts: Sequence[str], **asked: bool) -> tuple[torch.Tensor, Any]:
+        """The last layer's states, (texts, tokens, width), and what the tokenizer gave."""
         import torch
 
         inputs = self._tokenizer(
-            list(texts), padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
+            list(texts), padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt", **asked
         ).to(self.device)
+        read = {name: ids for name, ids in inputs.items() if name != "special_tokens_mask"}
         with torch.no_grad():
-            states = self._model(**inputs).last_hidden_state.float()
-        vectors: np.ndarray = unit(mean_pool(states, inputs["attention_mask"])).cpu().numpy()
-        return vectors
+            return self._model(**read).last_hidden_state.float(), inputs
 
     @cached_property
     def _model(self) -> Any:

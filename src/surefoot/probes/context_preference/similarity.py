@@ -1,8 +1,8 @@
 """How much more a question resembles its generated context than its retrieved one, and DiffGR slice by slice of that.
 
 Formula: gap = sim(question, generated) - sim(question, retrieved). Measures: Jaccard of the sets of normalised words;
-the largest Jaccard over a context's sentences; the cosine under a sentence encoder, as the largest over sentences.
-Source: Tan et al. 2024 (arXiv:2401.11911), section 5.2; there BERTScore where an encoder's cosine stands here.
+and as the largest over a context's sentences, Jaccard, the cosine under a sentence encoder, and the match of tokens
+(`matching.py`). Source: Tan et al. 2024 (arXiv:2401.11911), section 5.2: Jaccard, and BERTScore.
 """
 
 from __future__ import annotations

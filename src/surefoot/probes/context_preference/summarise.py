@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from surefoot.probes.context_preference.filters import AIG, AIR, sift
+from surefoot.probes.context_preference.matching import token_matching
 from surefoot.probes.context_preference.preference import ALL, preference
 from surefoot.probes.context_preference.similarity import (
     Curve,
@@ -103,5 +104,6 @@ def _curves(texts: Mapping[str, Texts], kept: Sequence[Unit], probe: ContextPref
 
         encoder = SentenceEncoder(None if probe.encoder == "minilm" else probe.encoder)
         measures["cosine, best sentence"] = semantic(shown, encoder)
+        measures["tokens matched, best sentence"] = token_matching(shown, encoder)
     for name, similarities in measures.items():
         yield curve(name, similarities, kept, probe.slices, least=probe.least)
