@@ -1,7 +1,7 @@
 """What SmolLM2 prefers of two contexts: `python benchmarks/context_preference.py --part written question`.
 
 Parts, each of some minutes; a run is kept in `--out`, gone on with, and not asked again:
-- `coins`: contexts whose sides differ by coins alone, with fresh coins for each of `--seeds`; how often the instrument
+- `coins`: contexts whose sides differ by coins alone, tossed anew for each of `--seeds`; how often the instrument
   finds a preference in the exchanged answers, where there is none; DiffGR by order mode.
 - `written`: the retrieved context is a paragraph of an invented world with one value; the generated one is written by
   the model, which is told to state another one. Which side is right is a coin.
@@ -82,10 +82,10 @@ def main() -> None:
 
 
 def coins(bench: Bench, seeds: Sequence[int]) -> None:
-    """Sides by coins alone: another world and other coins for each seed, then all of them pooled."""
+    """Sides by coins alone: the same questions, with other coins for each seed, then all of them pooled."""
     every: list[Unit] = []
     for seed in seeds:
-        pairs = planted_pairs(FactWorld(seed=seed, size=bench.facts), seed)
+        pairs = planted_pairs(FactWorld(size=bench.facts), seed)
         every += (units := kept(bench.read(f"coins-{seed}", pairs), pairs))
         print(f"seed {seed}: {told(preference('all', units, least=LEAST))}; {null(units)}")
     print(f"pooled: {told(preference('all', every, least=LEAST))}; {null(every)}")
