@@ -75,6 +75,11 @@ def distinct(path: str | os.PathLike[str], column: str, where: pc.Expression | N
     return _steady([folder], scan, (pa.ArrowException, OSError))
 
 
+def columns_of(path: str | os.PathLike[str]) -> list[str]:
+    """The names of the columns of one run, from its record."""
+    return list(schema_of_runs(_folders(path)).names)
+
+
 def count_rows(path: str | os.PathLike[str]) -> int:
     """How many rows a run has, rechecks among them; reads none of them."""
     (folder,) = _folders(path)

@@ -9,7 +9,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from surefoot.runs.read import count_rows, distinct, read_rows, scan_rows
+from surefoot.runs.read import columns_of, count_rows, distinct, read_rows, scan_rows
 
 
 class Rows:
@@ -42,6 +42,11 @@ class Rows:
     def table(self) -> pa.Table:
         """All rows with all columns."""
         return read_rows(self._source) if isinstance(self._source, str) else self._source
+
+    def has(self, *columns: str) -> bool:
+        """Whether the rows have all of these columns; a run of an earlier version may not."""
+        known = columns_of(self._source) if isinstance(self._source, str) else self._source.column_names
+        return set(columns) <= set(known)
 
     @cached_property
     def count(self) -> int:

@@ -105,8 +105,15 @@ def wordy(question: Question) -> tuple[Sequence[str], str]:
     return gold(question)[0], f"So the answer is: old mayor today {question.answers[0]}."
 
 
+def inventor(question: Question) -> tuple[Sequence[str], str]:
+    """Reads both documents, and says of the person what neither of them states."""
+    person = question.steps[0].text.removeprefix("Where was ").removesuffix(" born?")
+    return gold(question)[0], f"{person} was born in Nowhere. Nowhere is led by {person}. So the answer is: {person}."
+
+
 def calibrations() -> tuple[Calibration, ...]:
-    """Oracle, first hop alone, elsewhere, wordy, and a model that knows and reads nothing."""
+    """Oracle, first hop alone, elsewhere, wordy, an inventor, and a model that knows and reads nothing."""
+    supported, invented = {"unsupported": Truth(0, 0)}, {"unsupported": Truth(1, 0)}
     right = {"exact match": Truth(1, 0), "F1": Truth(1, 0)}
     wrong = {"exact match": Truth(0, 0), "F1": Truth(0, 0)}
     both = {"recall": Truth(1, 0), "hop 1": Truth(1, 0), "hop 2": Truth(1, 0)}
@@ -115,9 +122,22 @@ def calibrations() -> tuple[Calibration, ...]:
     closed = PlantedReader(lambda question: ((), question.answers[0]), "closed book", traced=False)
     short = {"exact match": Truth(0, 0), "F1": Truth(0.4, 1e-9)}
     return (
-        _case("oracle", "reads both documents and reasons as it should", PlantedReader(gold), {**right, **both}),
+        _case(
+            "oracle",
+            "reads both documents and reasons as it should",
+            PlantedReader(gold),
+            {**right, **both, **supported},
+        ),
         _case("first-hop", "finds the first document and stops there", PlantedReader(first_hop), {**wrong, **one}),
-        _case("elsewhere", "reads and answers another question", PlantedReader(elsewhere), {**wrong, **none}),
+        _case(
+            "elsewhere", "reads and answers another question", PlantedReader(elsewhere), {**wrong, **none, **supported}
+        ),
+        _case(
+            "inventor",
+            "reads both documents and says what neither states",
+            PlantedReader(inventor),
+            {**wrong, **both, **invented},
+        ),
         _case("wordy", "answers with three words too many", PlantedReader(wordy), {**short, **both}),
         _case("closed-book", "knows all answers and reads nothing", closed, {**right, "read": Truth(0, 0)}),
     )
@@ -134,7 +154,8 @@ def readings(model: LanguageModel) -> dict[str, float]:
     found = MultiHop().measure(model, [world()]).summary.finding("steps")
     hops = {f"hop {n + 1}": share for n, share in enumerate(found.hops)}
     read = {"read": float(found.read), "recall": found.recall.value}
-    return {"exact match": found.exact_match.value, "F1": found.f1.value, **read, **hops}
+    told = {"unsupported": found.unsupported / found.claims} if found.claims else {}
+    return {"exact match": found.exact_match.value, "F1": found.f1.value, **read, **hops, **told}
 
 
 def _question(sound: str) -> Question:

@@ -1,8 +1,9 @@
 """The multi-hop probe: questions whose answer takes several documents, answered by a model that may search or not.
 
 For every question: exact match and word F1 of the answer, read behind the marker "answer is" (else the first line);
-recall of the gold documents among those that stood before the model, over all hops and hop by hop; and what the answer
-took (sentences written, calls, searches, tokens). A model without a trace reads nothing, so that it has no recall.
+recall of the gold documents among those that stood before the model, over all hops and hop by hop; claims that no
+document before the model supports; and what the answer took (sentences written, calls, searches, tokens). A model
+without a trace reads nothing, so that it has neither recall nor claims.
 
 Source: Trivedi et al. 2023, Interleaving retrieval with chain-of-thought reasoning (arXiv:2212.10509), for answer F1
 and the recall of gold paragraphs; Yang et al. 2018, HotpotQA (arXiv:1809.09600), for the scores of answers. Here the
@@ -20,7 +21,8 @@ from surefoot.errors import BadInput
 from surefoot.models.base import Generation, LanguageModel
 from surefoot.probes.asking import Cell
 from surefoot.probes.matrix import MatrixProbe
-from surefoot.probes.multi_hop.measure import cost, read_answer, recall, score_answer
+from surefoot.probes.multi_hop.measure import Cost, cost, read_answer, recall, score_answer
+from surefoot.questions.support import hallucinations
 from surefoot.tasks.questions import question_of
 from surefoot.tasks.task import Task
 
@@ -43,11 +45,12 @@ class MultiHop(MatrixProbe):
     def row_schema(self) -> pa.Schema:
         """The columns of an answer (`score` is the word F1, right means exact match), and `exact_match`, `marked`
         (the answer stood behind the marker), `recall` and `hop_recall` (null where nothing could be read or found),
-        `steps`, `calls`, `searches`, `tokens`, the `question`, its `gold_documents` by id, and the `trace` as JSON
+        `claims` and `unsupported` ones (`surefoot.questions.support`; null without a trace), `steps`, `calls`,
+        `searches`, `tokens`, the `question`, its `gold_documents` by id, and the `trace` as JSON
         (null without one)."""
         import pyarrow as pa
 
-        counts = [(name, pa.int32()) for name in ("steps", "calls", "searches", "tokens")]
+        counts = [(name, pa.int32()) for name in ("claims", "unsupported", *Cost._fields)]
         shares = [("exact_match", pa.float64()), ("marked", pa.bool_()), ("recall", pa.float64())]
         texts = pa.list_(pa.string())
         told = [("question", pa.string()), ("gold_documents", texts), ("trace", pa.string())]
@@ -92,6 +95,7 @@ def extended(cell: Cell, row: dict[str, Any]) -> dict[str, Any]:
     question, answer = question_of(cell.example), read_answer(generation.text)
     exact, f1 = score_answer(answer.answer, question)
     trace = generation.trace
+    told = None if trace is None else hallucinations([trace])
     found = None if trace is None else recall(frozenset(trace.documents), question.evidence)
     outcome = "unparsed" if not answer.answer else "right" if exact == 1 else "wrong"
     return {
@@ -103,6 +107,8 @@ def extended(cell: Cell, row: dict[str, Any]) -> dict[str, Any]:
         "marked": answer.marked,
         "recall": None if found is None else found.whole,
         "hop_recall": None if found is None else list(found.hops),
+        "claims": None if told is None else told.claims,
+        "unsupported": None if told is None else told.failed,
         **cost(generation)._asdict(),
         "question": question.text,
         "gold_documents": list(question.gold),

@@ -16,6 +16,7 @@ from surefoot.stats.intervals import Interval
 from surefoot.tasks.task import Task
 
 COLUMNS = ("item", "outcome", "score", "exact_match", "marked", "recall", "hop_recall")
+CLAIMS = ("claims", "unsupported")
 COSTS = ("steps", "calls", "searches", "tokens")
 _Row = Mapping[str, Any]
 
@@ -40,7 +41,8 @@ def _findings(rows: Rows, task: Task, model: str, seed: int) -> Iterator[KindFin
     kinds = {example.id: example.fields["kind"] for example in task.examples}
     own = (pc.field("model") == model) & (pc.field("task") == task.name) & ~pc.field("recheck")
     for wording in (one.id for one in task.wordings if one.is_right):
-        asked = rows.select((*COLUMNS, *COSTS), own & (pc.field("wording") == wording)).to_pylist()
+        columns = (*COLUMNS, *COSTS, *(CLAIMS if rows.has(*CLAIMS) else ()))
+        asked = rows.select(columns, own & (pc.field("wording") == wording)).to_pylist()
         named = list(dict.fromkeys(kinds[row["item"]] for row in asked))
         if asked:
             yield _finding(task.name, wording, "all", asked, seed)
@@ -63,6 +65,8 @@ def _finding(task: str, wording: str, kind: str, rows: Sequence[_Row], seed: int
         recall=_mean([row["recall"] for row in read], seed),
         hops=_hops([row["hop_recall"] for row in read]),
         **means,
+        claims=sum(row.get("claims") or 0 for row in ordered),
+        unsupported=sum(row.get("unsupported") or 0 for row in ordered),
         marked=sum(row["marked"] for row in ordered),
         empty=sum(row["outcome"] == "unparsed" for row in ordered),
     )

@@ -16,7 +16,9 @@ class KindFinding:
 
     `exact_match`, `f1` and `recall` are means over questions with their 95 % intervals; of `recall` over the `read`
     questions for which something could be read. `hops` is the mean recall of each hop. `steps`, `calls`, `searches`
-    and `tokens` are means. `marked`: answers behind the marker; `empty`: texts without an answer, which score 0.
+    and `tokens` are means. `claims` are sentences that state something, of models that read; `unsupported` those that
+    no document before the model supports. `marked`: answers behind the marker; `empty`: texts without an answer, which
+    score 0.
     """
 
     task: str
@@ -32,6 +34,8 @@ class KindFinding:
     calls: float
     searches: float
     tokens: float
+    claims: int
+    unsupported: int
     marked: int
     empty: int
 
@@ -99,15 +103,16 @@ class MultiHopSummary(PlainJson):
             ),
             'Means over questions with 95 % bootstrap intervals. Marker: the text says "answer is".',
         )
-        names = ("asked", "read", "recall", *(f"hop {n + 1}" for n in range(hops)))
+        names = ("asked", "read", "recall", *(f"hop {n + 1}" for n in range(hops)), "claims", "unsupported")
         read = Table(
             "Gold documents that were read",
             names,
             tuple(
-                (_name(o), str(o.read), _share(o.recall), *(percent(h) for h in o.hops), *["–"] * (hops - len(o.hops)))
+                (_name(o), str(o.read), _share(o.recall), *_hops(o, hops), str(o.claims), _unsupported(o))
                 for o in self.findings
             ),
-            "Share of the gold documents among those that stood before the model; a dash where it read nothing.",
+            "Share of the gold documents among those that stood before the model; a dash where it read nothing. Claims "
+            "are sentences that state something; unsupported ones stand in no document before the model.",
         )
         took = Table(
             "What an answer took",
@@ -131,3 +136,11 @@ def _share(interval: Interval) -> str:
 
 def _name(one: KindFinding) -> str:
     return f"{one.task}, {one.wording}: {one.kind}"
+
+
+def _hops(one: KindFinding, count: int) -> tuple[str, ...]:
+    return (*map(percent, one.hops), *["–"] * (count - len(one.hops)))
+
+
+def _unsupported(one: KindFinding) -> str:
+    return percent(one.unsupported / one.claims) if one.claims else "–"
