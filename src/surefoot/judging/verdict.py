@@ -60,7 +60,9 @@ def verdicts(
     if rule not in RULES:
         raise BadInput(f'"{rule}" is no rule for labels that differ.{nearest(rule, RULES)}')
     final = {} if decided is None else {key: said for key, said, _ in decided.lines if said is not None}
-    made, undecided, unjudged = [], [], []
+    made: list[JudgedQuestion] = []
+    undecided: list[str] = []
+    unjudged: list[str] = []
     for question in questions:
         passages = []
         for hit in question.hits:

@@ -21,6 +21,7 @@ VIEWS: Mapping[str, str] = {
     "phrasing": "surefoot.report.phrasing_view",
     "representation": "surefoot.report.representation",
     "multi-hop": "surefoot.report.multi_hop",
+    "unanswerable": "surefoot.report.unanswerable",
 }
 DEFAULT = "surefoot.report.plain"
 

@@ -12,6 +12,7 @@ MADE: Mapping[str, tuple[str, ...]] = {
     "conflict": ("closed", "conflict", "agree", "endings"),
     "contexts": ("closed", "retrieved", "generated", "retrieved-first", "generated-first"),
     "unanswerable": ("answerable", "unanswerable"),
+    "unanswerable-pairs": ("answerable", "unanswerable", "removed", "thinned"),
 }
 """Suites whose tasks are made of other data, by `surefoot.worlds` and the modules of this folder."""
 
@@ -31,6 +32,10 @@ def made_tasks(suite: str) -> tuple[Task, ...]:
         from surefoot.tasks.nomiracl_world import bundled_unanswerable
 
         return bundled_unanswerable()
+    if suite == "unanswerable-pairs":
+        from surefoot.tasks.nomiracl_pairs import bundled_pairs as bundled_judged_pairs
+
+        return bundled_judged_pairs()
     if suite == "contexts":
         from surefoot.tasks.contexts import context_tasks
         from surefoot.worlds.contexts import bundled_pairs

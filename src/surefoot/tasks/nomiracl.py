@@ -25,6 +25,8 @@ from surefoot.text.instruction import Instruction
 WORDINGS = Path(__file__).parent / "nomiracl_wordings.jsonl"
 ANSWERABLE, UNANSWERABLE = SUBSETS = ("answerable", "unanswerable")
 """The names of the tasks, by which the probe `unanswerable` knows them."""
+REMOVED, THINNED = PAIRS = ("removed", "thinned")
+"""Answerable questions with passages taken away (`nomiracl_pairs`): the relevant ones, or as many others."""
 PRESENT, ABSENT = OPTIONS = ("Yes, answer is present", "I don't know")
 """The two strings that are asked for, in the order of the options."""
 NEW_TOKENS = 96  # room for a sentence of explanation

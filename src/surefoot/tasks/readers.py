@@ -141,10 +141,9 @@ def _contexts(source: Source) -> tuple[Task, ...]:
 
 
 def _nomiracl(source: Source) -> tuple[Task, ...]:
-    from surefoot.tasks.nomiracl import nomiracl_tasks
-    from surefoot.tasks.nomiracl_files import read_nomiracl
+    from surefoot.tasks.nomiracl_source import tasks_from
 
-    return source.reworded(nomiracl_tasks(read_nomiracl(source.path)))
+    return source.reworded(tasks_from(source.path, source.options, source.flag("pairs")))
 
 
 def _works(source: Source) -> tuple[Task, ...]:
@@ -192,6 +191,16 @@ def _strategyqa(source: Source) -> tuple[Task, ...]:
     return source.reworded([implicit_task(asked, name="strategyqa", source="StrategyQA, Geva et al. 2021")])
 
 
+def _summaries(source: Source) -> tuple[Task, ...]:
+    from surefoot.tasks.summaries import NEW_TOKENS, read_documents, summary_task
+
+    words, tokens = source.options.get("words"), source.options.get("tokens", str(NEW_TOKENS))
+    if not tokens.isdecimal() or not (words or "0").isdecimal():
+        raise BadInput(f'"summaries:{source.place}" has words={words} and tokens={tokens}; give whole numbers.')
+    name, most = source.path.name.split(".")[0], None if words is None else int(words)
+    return source.reworded([summary_task(read_documents(source.path), words=most, new_tokens=int(tokens), name=name)])
+
+
 SCHEMES: Mapping[str, Scheme] = {
     "folder": Scheme(_folder),
     "jsonl": Scheme(_jsonl),
@@ -201,10 +210,11 @@ SCHEMES: Mapping[str, Scheme] = {
     "released": Scheme(_released, frozenset({"family", "include_flagged"})),
     "conflict": Scheme(_conflict),
     "contexts": Scheme(_contexts),
-    "nomiracl": Scheme(_nomiracl),
+    "nomiracl": Scheme(_nomiracl, frozenset({"split", "languages", "each", "passages", "position", "pairs"})),
     "works": Scheme(_works, frozenset({"prefix", "tokens", "unlicensed"})),
     "world": Scheme(_world, frozenset({"seed", "size", "count", "kinds", "tokens"})),
     "questions": Scheme(_questions),
     "strategyqa": Scheme(_strategyqa),
+    "summaries": Scheme(_summaries, frozenset({"words", "tokens"})),
 }
 """`folder` and `jsonl` are what a spec without a scheme is; the others stand before its colon."""

@@ -38,7 +38,7 @@ def calibrations() -> tuple[Calibration, ...]:
             "oracle, forced choice",
             "ranks the two strings",
             lambda: read(_oracle, "sum"),
-            {**_truths(0, 0), "area": Truth(0, 0)},
+            {**_truths(0, 0), "auc": Truth(1, 0)},
         ),
         Calibration(
             "flipped judgement",
@@ -100,5 +100,5 @@ def read(script: Script, answering: Answering = "generate", *, flip: bool = Fals
         "error": found.error.value,
         "invalid": found.invalid_unanswerable.value,
         "unanswerable": found.unanswerable,
-        "area": found.area,
+        "auc": found.auc.value,
     }

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from surefoot.errors import BadInput, nearest
 from surefoot.models.base import Choice, LanguageModel
 from surefoot.probes.asking import Cell, chosen_row
 from surefoot.probes.matrix import MatrixProbe
 from surefoot.probes.unanswerable.judgement import RULES, Rule, judgement
-from surefoot.tasks.nomiracl import SUBSETS
+from surefoot.tasks.nomiracl import PAIRS, SUBSETS
 from surefoot.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from surefoot.probes.unanswerable.summary import UnanswerableSummary
     from surefoot.runs.source import Rows
 
+Baselines = Literal["none", "words", "all"]
+BASELINES: tuple[str, ...] = get_args(Baselines)
 INDEX = {"present": 0, "absent": 1, "invalid": None}
 
 
@@ -34,10 +36,12 @@ class Unanswerable(MatrixProbe):
     """The probe and its settings. Needs `logprobs` (forced choice), or `generate` where answers are written.
 
     `answering`: `sum` or `mean` (length-normalised) of the two strings' log-probabilities, or `generate`. `rule` reads
-    written answers (`judgement.py`).
+    written answers (`judgement.py`). `baselines` that stand beside the model: `none`, `words`, or `all` with an
+    encoder's similarity as well (`baselines.py`).
     """
 
     rule: Rule = "counted"
+    baselines: Baselines = "words"
 
     name = "unanswerable"
     suite: ClassVar[str] = "unanswerable"
@@ -46,6 +50,8 @@ class Unanswerable(MatrixProbe):
         super().__post_init__()
         if self.rule not in RULES:
             raise BadInput(f'"{self.rule}" is not a rule for reading judgements.{nearest(self.rule, RULES)}')
+        if self.baselines not in BASELINES:
+            raise BadInput(f'"{self.baselines}" is no choice of baselines.{nearest(self.baselines, BASELINES)}')
 
     @property
     def row_options(self) -> Mapping[str, Any]:
@@ -53,7 +59,7 @@ class Unanswerable(MatrixProbe):
 
     def check(self, model: LanguageModel, tasks: Sequence[Task]) -> None:
         """As every matrix probe; refuses a task that is no subset."""
-        odd = next((task.name for task in tasks if task.name not in SUBSETS), None)
+        odd = next((task.name for task in tasks if task.name not in (*SUBSETS, *PAIRS)), None)
         if odd is not None:
             raise BadInput(
                 f'The task "{odd}" is no subset of the unanswerable probe, which are {", ".join(SUBSETS)}; name the '

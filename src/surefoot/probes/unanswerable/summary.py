@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from typing import ClassVar
 
 from surefoot.probes.phrasing.summary import NoiseFloor
 from surefoot.probes.summary import PlainJson, Table
+from surefoot.probes.unanswerable.shift import Shift
 from surefoot.stats.intervals import Interval
 
 
@@ -15,8 +16,9 @@ from surefoot.stats.intervals import Interval
 class Rates:
     """One line: both rates and both invalid shares, each the mean over languages of means over items; NaN without any.
 
-    `area` and `error_at_tenth` are those of the operating curve: under it, and where hallucination is at most 0.1; NaN
-    where answers are written.
+    `auc` is the chance that an answerable question of a language has a higher margin than an unanswerable one, the mean
+    over languages; 0.5 knows nothing. `error_at_tenth` is read off the operating curve where hallucination is at most
+    0.1, one threshold for all languages. Both are means over wordings, and NaN where answers are written.
     """
 
     name: str
@@ -26,7 +28,7 @@ class Rates:
     error: Interval
     invalid_unanswerable: Interval
     invalid_answerable: Interval
-    area: float
+    auc: Interval
     error_at_tenth: float
 
 
@@ -34,6 +36,8 @@ class Rates:
 class UnanswerableSummary(PlainJson):
     """The probe's whole finding for one model: overall, by language, by prompt variant, by resources.
 
+    `baselines` are readers without a model (`baselines.py`), `shifts` what taking the relevant passages away does
+    (`shift.py`), where the task has such questions.
     `spearman` and `spearman_p` relate the languages' hallucination rates to their Wikipedia passages.
     """
 
@@ -42,9 +46,11 @@ class UnanswerableSummary(PlainJson):
     model: str
     answering: str
     overall: Rates
+    baselines: tuple[Rates, ...]
     languages: tuple[Rates, ...]
     variants: tuple[Rates, ...]
     groups: tuple[Rates, ...]
+    shifts: tuple[Shift, ...]
     spearman: float
     spearman_p: float
     noise: NoiseFloor
@@ -57,8 +63,8 @@ class UnanswerableSummary(PlainJson):
         one = self.overall
         absent = "I don't know"
         return (
-            f'"The answer is present" is said of {_ends(one.hallucination)} % of the {one.unanswerable:,} questions '
-            f'that no passage answers, and "{absent}" of {_ends(one.error)} % of the {one.answerable:,} that one does.'
+            f'"The answer is present" is said of {_percent(one.hallucination)} of the {one.unanswerable:,} questions '
+            f'that no passage answers, and "{absent}" of {_percent(one.error)} of the {one.answerable:,} that one does.'
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -84,7 +90,8 @@ class UnanswerableSummary(PlainJson):
                 f" Hallucination against Wikipedia passages: Spearman {self.spearman:.2f} (p {self.spearman_p:.2f})."
             )
         return (
-            _table("Rates, %, mean over languages", (self.overall,), note),
+            _table("Rates, %, mean over languages", (replace(self.overall, name="model"), *self.baselines), note),
+            *((_shift_table(self.shifts),) if self.shifts else ()),
             _table("By prompt variant, %", self.variants),
             _table("By language, %", self.languages),
             *((_table("By resources of the language, %", self.groups),) if len(self.groups) > 1 else ()),
@@ -92,14 +99,14 @@ class UnanswerableSummary(PlainJson):
 
 
 def _table(title: str, lines: tuple[Rates, ...], note: str = "") -> Table:
-    columns = ("", "no answer", "answer", "hallucination", "error", "invalid (no answer)", "invalid (answer)", "area")
+    columns = ("", "no answer", "answer", "hallucination", "error", "invalid (no answer)", "invalid (answer)", "AUC")
     rows = tuple(
         (
             one.name,
             f"{one.unanswerable:,}",
             f"{one.answerable:,}",
             *map(_ends, (one.hallucination, one.error, one.invalid_unanswerable, one.invalid_answerable)),
-            "-" if isnan(one.area) else f"{one.area:.2f}",
+            _interval(one.auc),
         )
         for one in lines
     )
@@ -107,6 +114,35 @@ def _table(title: str, lines: tuple[Rates, ...], note: str = "") -> Table:
 
 
 def _ends(one: Interval) -> str:
+    return _interval(one, 100, ".1f")
+
+
+def _percent(one: Interval) -> str:
+    value, _, ends = _ends(one).partition(" ")
+    return f"{value} % {ends}".rstrip()
+
+
+def _interval(one: Interval, scale: float = 1, form: str = ".2f") -> str:
     if isnan(one.value):
         return "-"
-    return f"{100 * one.value:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]"
+    value, low, high = (format(scale * x, form) for x in (one.value, one.low, one.high))
+    return f"{value} ({low} to {high})"
+
+
+def _shift_table(shifts: tuple[Shift, ...]) -> Table:
+    columns = ("", "questions", "log-odds of present", "p", "present, points")
+    rows = tuple(
+        (
+            one.name,
+            f"{one.items:,}",
+            _interval(one.log_odds, 1, "+.2f"),
+            "-" if isnan(one.p) else f"{one.p:.4f}",
+            _interval(one.present, 100, "+.1f"),
+        )
+        for one in shifts
+    )
+    note = (
+        "Each question with its relevant passages against the same without them: as it is, and without as many others "
+        "instead, which leaves both sides with the same number of passages."
+    )
+    return Table("What the relevant passage is worth, paired", columns, rows, note)
