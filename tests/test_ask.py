@@ -96,11 +96,15 @@ def test_the_page_and_the_terminal_name_every_way_and_document(tmp_path: Path) -
     page = found.save(tmp_path / "page.html").read_text()
     assert "<script" not in page
     assert hostile in unescape(page)
+    assert page.count("<h1") == 1
+    assert "<nav" not in page  # one section needs no table of contents
     shown = sf.ask(QUESTION.text, ScriptedModel(reader), by=("bare", "rag"), index=WordOverlap(documents()))
     text = unescape(shown.save(tmp_path / "page.html").read_text())
-    for part in ("bare", "rag", "Barek Amo was born in Barville.", "I cannot know."):
+    for part in ("bare", "rag", "Barek Amo was born in Barville.", "I cannot know.", "asked of <bdi>scripted</bdi>"):
         assert part in text
-    assert "with Barek Amo" in str(shown)
+    assert text.count(QUESTION.text) >= 2  # the title, and what was searched for
+    assert text.index(QUESTION.text, text.index("<main")) < text.index("I cannot know.")
+    assert "reading: Barek Amo" in str(shown)
     assert json.loads(json.dumps(shown.to_dict()))["told"][1]["trace"]["searches"] == 1
 
 

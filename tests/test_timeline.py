@@ -59,6 +59,33 @@ def test_a_tokens_mark_is_the_fifth_of_its_probability() -> None:
     assert [piece.level for piece in moments(trace)[0].pieces] == ["p0", "p0", "p1", "p2", "p3", "p4", "p4"]
 
 
+def test_documents_of_one_title_are_told_apart_and_those_without_one_are_named_by_id() -> None:
+    papers = tuple(
+        Shown(id, title, "x") for id, title in (("1", "Ana"), ("2", "Ana"), ("3", "Bela"), ("4", ""), ("5", ""))
+    )
+    (moment,) = moments(Trace((Event("search", documents=papers),)))
+    assert [paper.name for paper in moment.papers] == ["Ana (1)", "Ana (2)", "Bela", "4", "5"]
+
+
+def test_an_end_without_words_is_told_in_words() -> None:
+    trace = Trace(tuple(Event("stop", note=note) for note in ("stop", "length", "the limit of 3 sentences")))
+    ends = ["the model ended the text", "the limit of tokens", "the limit of 3 sentences"]
+    assert [moment.note for moment in moments(trace)] == ends
+
+
+def test_marks_are_explained_where_there_are_any() -> None:
+    plain = Trace((Event("write", "He is"),))
+    assert ["are marked" in str(timeline("?", [Told("m", "", trace=trace)])) for trace in (TRACE, plain)] == [
+        True,
+        False,
+    ]
+
+
+def test_what_a_model_without_a_trace_wrote_is_counted() -> None:
+    assert [Told("m", "", tokens=n).cost for n in (0, 1, 14)] == ["", "1 call, 1 token", "1 call, 14 tokens"]
+    assert "1 call, 14 tokens" in text_of(str(timeline("?", [Told("m", "Ana", "Ana", tokens=14)])))
+
+
 def test_tokens_without_probabilities_are_shown_as_text() -> None:
     (moment,) = moments(Trace((Event("write", " All of it. ", tokens=("All", " of")),)))
     assert [(piece.text, piece.level) for piece in moment.pieces] == [("All of it.", "")]

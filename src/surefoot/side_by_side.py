@@ -29,11 +29,15 @@ Way = str | tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class SideBySide:
-    """The answers to one question. Printing shows each with its timeline; `save` writes it as one HTML file."""
+    """The answers to one question. Printing shows each with its timeline; `save` writes it as one HTML file.
+
+    `model` is the name of the model below all ways.
+    """
 
     question: str
     answers: tuple[str, ...]  # the accepted ones, where any were given
     told: tuple[Told, ...]
+    model: str = ""
 
     def __iter__(self) -> Iterator[Told]:
         return iter(self.told)
@@ -54,8 +58,9 @@ class SideBySide:
         from surefoot.report.html import write_text
         from surefoot.report.page import Section, page, render
 
-        body = timeline(self.question, self.told, self.answers)
-        head = render("asked_head.jinja", told=self.told)
+        body = timeline("", self.told)
+        answers = " / ".join(self.answers)
+        head = render("asked_head.jinja", question=self.question, answers=answers, model=self.model, told=self.told)
         return write_text(
             path, page(self.question, head, [Section("answers", "Who read what, and when", body)], [STYLE])
         )
@@ -100,8 +105,8 @@ def ask(
         (text,) = one.generate([prompt], Sampling(max_new_tokens=max_new_tokens))
         answer = read_answer(text.text).answer
         outcome = "" if not answers else "right" if score_answer(answer, asked)[0] == 1 else "wrong"
-        told.append(Told(label, answer, text.text, outcome, text.trace))
-    return SideBySide(question, tuple(answers), tuple(told))
+        told.append(Told(label, answer, text.text, outcome, text.trace, len(text.token_ids)))
+    return SideBySide(question, tuple(answers), tuple(told), loaded.name)
 
 
 def prompt_of(question: str, wording: str = "steps") -> Prompt:

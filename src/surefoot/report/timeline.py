@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,25 +25,30 @@ VERBS: dict[EventKind, str] = {
     "read": "read and answered",
     "stop": "stopped",
 }
+ENDS = {"stop": "the model ended the text", "length": "the limit of tokens", "interrupted": "it was interrupted"}
 DOUBT = (0.2, 0.4, 0.6, 0.8)  # a token below the first has class p0, one at or above the last p4
 
 
 @dataclass(frozen=True)
 class Told:
-    """One model's answer to the question, and its trace; `outcome` is empty where no right answer is known."""
+    """One model's answer to the question, and its trace; `outcome` is empty where no right answer is known.
+
+    `tokens` is how many it wrote where there is no trace that counts them; 0 if that is not known.
+    """
 
     model: str
     answer: str
     text: str = ""
     outcome: str = ""
     trace: Trace | None = None
+    tokens: int = 0
 
     @property
     def cost(self) -> str:
-        """What the answer took, in words; empty without a trace."""
+        """What the answer took, in words; empty where nothing was counted."""
         trace = self.trace
         if trace is None:
-            return ""
+            return f"1 call, {self.tokens} {_plural(self.tokens, 'token')}" if self.tokens else ""
         counts = ((trace.calls, "call"), (trace.searches, "search"), (trace.tokens, "token"))
         return ", ".join(f"{n} {_plural(n, noun)}" for n, noun in counts)
 
@@ -56,9 +62,13 @@ class Piece(NamedTuple):
 
 
 class Paper(NamedTuple):
-    """A document of an event: whether this is the first time it appears in the prompt, and whether it is a gold one."""
+    """A document of an event: whether this is the first time it appears in the prompt, and whether it is a gold one.
+
+    Its name is its title, with the id where another document of the trace has the same one.
+    """
 
     document: Shown
+    name: str
     is_new: bool
     is_gold: bool
 
@@ -78,12 +88,16 @@ class Moment(NamedTuple):
 def moments(trace: Trace, gold: Collection[str] = ()) -> tuple[Moment, ...]:
     """The events in order. A document is new in the first event of its kind (search, or write and read) that has it."""
     seen: dict[bool, set[str]] = {True: set(), False: set()}
+    names = _names(trace)
     found = []
     for number, event in enumerate(trace.events, 1):
         known = seen[event.kind == "search"]
-        papers = tuple(Paper(shown, shown.id not in known, shown.id in gold) for shown in event.documents)
+        papers = tuple(
+            Paper(shown, names[shown.id], shown.id not in known, shown.id in gold) for shown in event.documents
+        )
         known |= {shown.id for shown in event.documents}
-        found.append(Moment(number, event.kind, VERBS[event.kind], _pieces(event), event.queries, papers, event.note))
+        note = ENDS.get(event.note, event.note) if event.kind == "stop" else event.note
+        found.append(Moment(number, event.kind, VERBS[event.kind], _pieces(event), event.queries, papers, note))
     return tuple(found)
 
 
@@ -93,7 +107,15 @@ def timeline(question: str, told: Sequence[Told], answers: Sequence[str] = (), g
     `answers` are the accepted ones, `gold` the ids of the documents that hold them. All texts are escaped.
     """
     models = [(one, moments(one.trace, gold) if one.trace else ()) for one in told]
-    return render("timeline.jinja", question=question, models=models, answers=" / ".join(answers), has_gold=bool(gold))
+    is_marked = any(piece.level for _, own in models for moment in own for piece in moment.pieces)
+    return render(
+        "timeline.jinja",
+        question=question,
+        models=models,
+        answers=" / ".join(answers),
+        has_gold=bool(gold),
+        is_marked=is_marked,
+    )
 
 
 def terminal_timeline(
@@ -113,6 +135,7 @@ def terminal_timeline(
             Text(f"  answer: {visible(one.answer) or '–'}{outcome}"),
         ]
         if one.trace is None:
+            lines += [Text(f"  {one.cost}")] if one.cost else []
             lines.append(Text(f"  read nothing, and wrote: {visible(one.text.strip())}"))
             continue
         lines.append(Text(f"  {one.cost}"))
@@ -131,8 +154,16 @@ def _terminal(moment: Moment) -> list[Text]:
     for piece in moment.pieces:
         head.append(visible(piece.text), style="underline" if piece.level in ("p0", "p1") else "")
     head.append(f" [{visible(moment.note)}]" if moment.note else "")
-    names = [f"{'*' if p.is_gold else ''}{visible(p.document.title or p.document.id)}" for p in moment.papers]
-    return [head, *([Text(f"      with {'; '.join(names)}", style="dim")] if names else [])]
+    names = [f"{'*' if paper.is_gold else ''}{visible(paper.name)}" for paper in moment.papers]
+    verb = "found" if moment.kind == "search" else "reading"
+    return [head, *([Text(f"      {verb}: {'; '.join(names)}", style="dim")] if names else [])]
+
+
+def _names(trace: Trace) -> dict[str, str]:
+    """What each document is called, by its id."""
+    titles = {shown.id: shown.title for event in trace.events for shown in event.documents}
+    shared = {title for title, count in Counter(titles.values()).items() if count > 1}
+    return {id: f"{title} ({id})" if title and title in shared else title or id for id, title in titles.items()}
 
 
 def _pieces(event: Event) -> tuple[Piece, ...]:
