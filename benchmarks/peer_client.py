@@ -24,7 +24,7 @@ from lm_eval.models.openai_completions import (  # type: ignore[import-untyped]
 from agreement import compare
 from grid import make_grid
 from harness import Harness, _scores, load_harness
-from serving import OURS, server
+from serving_clients import OURS, server
 from surefoot.decoding.sampling import Sampling
 from surefoot.models.load import load
 from surefoot.models.weights import smollm2_gguf, unpacked
@@ -79,7 +79,8 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
     weights, grid = unpacked(smollm2_gguf()), make_grid("b", args.wordings, args.items)
-    command = [*OURS, "--dtype", args.dtype, "--offer", "system-prompt:text=Answer with one of the options."]
+    treatment = "system-prompt:text=Answer with one of the options."
+    command = [*OURS, "--model", "smollm2", "--dtype", args.dtype, "--offer", treatment]
     with tempfile.TemporaryDirectory() as folder, server(command) as (client, _):
         harness, url = Harness(grid, Path(folder), chat=False), str(client.base_url)
         own = harness.run(load_harness(weights, args.dtype, 16), 16)

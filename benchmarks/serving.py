@@ -2,8 +2,10 @@
 
     python benchmarks/serving.py                                  tokens/s and time to the first token, 1 to 16 clients
     python benchmarks/serving.py --peers                          the same for transformers serve
+    python benchmarks/serving.py --out serving.json --plot docs/serving.svg
     python benchmarks/serving.py --prefix                         many requests under one long system message
-    python benchmarks/serving.py --minutes 10                     mixed load, clients that leave, memory
+    python benchmarks/serving_probe.py                            a probe through the server and in process
+    python benchmarks/serving_soak.py --minutes 10                mixed load, clients that are killed, memory
 
 Every client asks for other things, and its answer under load is held against its answer alone: none may be lost, and
 none may be another client's.
@@ -12,90 +14,24 @@ none may be another client's.
 from __future__ import annotations
 
 import argparse
-import contextlib
+import json
 import os
-import random
-import socket
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import openai
 
-WORDS = (
-    *("river", "lamp", "garden", "train", "violin", "bridge", "market", "window"),
-    *("letter", "island", "engine", "forest", "mirror", "harbour", "ladder", "candle"),
-)
+from serving_clients import OURS, Answer, agreement, ask, prompts, server
+from serving_plot import drawn
+
 LONG = "You answer visitors of a museum. " + " ".join(
     f"Rule {k}: hall {k} is open from {k} to {k + 3}." for k in range(30)
 )
-
-
-class Answer(NamedTuple):
-    """A text, its tokens, and the seconds to its first token and to its end."""
-
-    text: str
-    tokens: int
-    first: float
-    whole: float
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-@contextlib.contextmanager
-def server(command: Sequence[str]) -> Iterator[tuple[openai.OpenAI, int]]:
-    """A server in a process of its own, once it answers."""
-    port = free_port()
-    process = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
-                break
-            time.sleep(0.5)
-        with openai.OpenAI(
-            base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0, timeout=600
-        ) as client:
-            yield client, process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def ask(client: openai.OpenAI, model: str, prompt: str, tokens: int, system: str = "") -> Answer:
-    """One greedy text, read as a stream."""
-    began, first, text, count = time.perf_counter(), 0.0, "", 0
-    messages: list[Any] = [{"role": "user", "content": prompt}]
-    if system:
-        messages.insert(0, {"role": "system", "content": system})
-    stream = client.chat.completions.create(
-        model=model, messages=messages, max_tokens=tokens, temperature=0, stream=True
-    )
-    for chunk in stream:
-        if chunk.choices and chunk.choices[0].delta.content:
-            first = first or time.perf_counter() - began
-            text += chunk.choices[0].delta.content
-            count += 1
-    return Answer(text, count, first, time.perf_counter() - began)
-
-
-def prompts(count: int) -> list[str]:
-    return [
-        f"Write a long story about a {WORDS[k % 16]} and number {100 + k}. Begin with the number." for k in range(count)
-    ]
-
-
-def agreement(a: str, b: str) -> int:
-    """Characters that two texts begin with alike."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+Row = dict[str, Any]
 
 
 def loaded(client: openai.OpenAI, model: str, clients: int, rounds: int, tokens: int) -> tuple[list[Answer], float]:
@@ -115,31 +51,48 @@ def loaded(client: openai.OpenAI, model: str, clients: int, rounds: int, tokens:
     return [found[prompt] for prompt in asked], seconds
 
 
-def table(name: str, client: openai.OpenAI, model: str, args: argparse.Namespace) -> None:
+def table(name: str, client: openai.OpenAI, model: str, args: argparse.Namespace) -> list[Row]:
+    """One row a number of clients, printed as it is there."""
     ask(client, model, "Warm up.", 8)
     alone = [ask(client, model, prompt, args.tokens) for prompt in prompts(max(args.clients) if args.check else 0)]
+    rows = []
     for clients in args.clients:
         rounds = max(1, args.rounds if clients < 8 else args.rounds // 2)
         answers, seconds = loaded(client, model, clients, rounds, args.tokens)
-        crossed = other_texts = 0
-        for k, answer in enumerate(answers[: len(alone)]):
-            near = [agreement(answer.text, other.text) for other in alone]
-            crossed += near[k] < max(near)
-            other_texts += answer.text != alone[k].text
-        lost = sum(not answer.text for answer in answers)
-        first = median(answer.first for answer in answers)
-        rate = sum(answer.tokens for answer in answers) / seconds
+        row = {"server": name, "clients": clients, **judged(answers, alone), **speed(answers, seconds)}
+        told = f"lost {row['lost']} crossed {row['crossed']} other than alone {row['other']}"
         print(
-            f"{name:<28} {clients:3d} clients {rate:7.1f} tokens/s  first token {first:6.2f} s"
-            f"  lost {lost} crossed {crossed} other than alone {other_texts}",
+            f"{name:<28} {clients:3d} clients {row['rate']:7.1f} tokens/s  first token {row['first']:6.2f} s  {told}",
             flush=True,
         )
+        rows.append(row)
+    return rows
+
+
+def speed(answers: list[Answer], seconds: float) -> Row:
+    """Tokens a second of all clients together; seconds to the first token, median and the slowest tenth's least."""
+    first = sorted(answer.first for answer in answers)
+    return {
+        "rate": sum(answer.tokens for answer in answers) / seconds,
+        "first": median(first),
+        "first_p90": first[int(0.9 * (len(first) - 1))],
+    }
+
+
+def judged(answers: list[Answer], alone: list[Answer]) -> Row:
+    """How many are lost, agree further with another's answer than with their own, or are not the answer alone."""
+    crossed = other = 0
+    for k, answer in enumerate(answers[: len(alone)]):
+        near = [agreement(answer.text, one.text) for one in alone]
+        crossed += near[k] < max(near)
+        other += answer.text != alone[k].text
+    return {"lost": sum(not answer.text for answer in answers), "crossed": crossed, "other": other}
 
 
 def prefixes(args: argparse.Namespace) -> None:
     """Requests one after the other under one long system message, with and without what was read before."""
     for mib in (0, 512):
-        with server([*OURS, "--prefix-mib", str(mib)]) as (client, _):
+        with server([*OURS, "--model", "smollm2", "--prefix-mib", str(mib)]) as (client, _):
             ask(client, "smollm2", "Warm up.", 2)
             answers = [ask(client, "smollm2", f"When is hall {k} open?", 8, LONG) for k in range(args.rounds * 4)]
             print(
@@ -147,50 +100,18 @@ def prefixes(args: argparse.Namespace) -> None:
             )
 
 
-def mixed(args: argparse.Namespace) -> None:
-    """Clients that come, ask for something of random size, and sometimes go away in the middle."""
-    with server(OURS) as (client, pid):
-        expected = {p: ask(client, "smollm2", p, 24).text for p in prompts(12)}
-        before, until = resident(pid), time.monotonic() + 60 * args.minutes
-        counts, lock = {"whole": 0, "left": 0, "wrong": 0, "error": 0}, threading.Lock()
+def peers(args: argparse.Namespace) -> list[Row]:
+    """`transformers serve`, plain and with its continuous batching."""
+    from surefoot.models.weights import smollm2_gguf, unpacked
 
-        def one(seed: int) -> None:
-            rng = random.Random(seed)
-            while time.monotonic() < until:
-                prompt = rng.choice(list(expected))
-                try:
-                    if rng.random() < 0.3:
-                        stream = client.chat.completions.create(
-                            model="smollm2", messages=[{"role": "user", "content": prompt}], max_tokens=200, stream=True
-                        )
-                        for _ in range(rng.randrange(1, 6)):
-                            next(iter(stream), None)
-                        stream.close()
-                        kind = "left"
-                    else:
-                        text = ask(client, "smollm2", prompt, 24).text
-                        near = {p: agreement(text, other) for p, other in expected.items()}
-                        kind = "whole" if near[prompt] == max(near.values()) else "wrong"
-                except openai.OpenAIError:
-                    kind = "error"
-                with lock:
-                    counts[kind] += 1
-
-        threads = [threading.Thread(target=one, args=(seed,)) for seed in range(12)]
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads):
-            time.sleep(min(60.0, max(1.0, until - time.monotonic())))
-            print(f"{counts}  {resident(pid):.0f} MiB", flush=True)
-        print(f"memory {before:.0f} -> {resident(pid):.0f} MiB, {counts}")
-
-
-def resident(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return float(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
-
-
-OURS = [sys.executable, "-m", "surefoot.cli", "serve", "--model", "smollm2"]
+    folder = str(unpacked(smollm2_gguf()))
+    binary = str(Path(sys.executable).parent / "transformers")
+    rows = []
+    for name, flags in (("transformers serve", []), ("... continuous batching", ["--continuous-batching"])):
+        command = [binary, "serve", folder, "--device", "cpu", "--dtype", "bfloat16", *flags]
+        with server(command) as (client, _):
+            rows += table(name, client, folder, args)
+    return rows
 
 
 def main() -> None:
@@ -202,23 +123,18 @@ def main() -> None:
     parser.add_argument("--check", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--prefix", action="store_true")
-    parser.add_argument("--minutes", type=float, default=0)
+    parser.add_argument("--out", type=Path, help="a JSON file for the table")
+    parser.add_argument("--plot", type=Path, help="an SVG file for the table")
     args = parser.parse_args()
-    if args.minutes:
-        return mixed(args)
     if args.prefix:
         return prefixes(args)
-    with server([*OURS, "--dtype", args.dtype]) as (client, _):
-        table(f"surefoot serve {args.dtype}", client, "smollm2", args)
-    if args.peers:
-        from surefoot.models.weights import smollm2_gguf, unpacked
-
-        folder = str(unpacked(smollm2_gguf()))
-        binary = str(Path(sys.executable).parent / "transformers")
-        for name, flags in (("transformers serve", []), ("... continuous batching", ["--continuous-batching"])):
-            command = [binary, "serve", folder, "--device", "cpu", "--dtype", "bfloat16", *flags]
-            with server(command) as (client, _):
-                table(name, client, folder, args)
+    with server([*OURS, "--model", "smollm2", "--dtype", args.dtype]) as (client, _):
+        rows = table(f"surefoot serve {args.dtype}", client, "smollm2", args)
+    rows += peers(args) if args.peers else []
+    if args.out:
+        args.out.write_text(json.dumps({"tokens": args.tokens, "rounds": args.rounds, "rows": rows}, indent=1) + "\n")
+    if args.plot:
+        args.plot.write_text(drawn(rows), encoding="utf-8")
     return None
 
 
