@@ -29,7 +29,9 @@ def sheet(
     index: Annotated[str | None, typer.Option(help="The folder of an index: surefoot index.")] = None,
     passages: Annotated[int, typer.Option(help="Passages of each question.")] = 10,
     language: Annotated[str | None, typer.Option(help="Only questions of this language.")] = None,
-    bom: Annotated[bool, typer.Option(help="Begin with a byte order mark, which some programs need.")] = True,
+    no_bom: Annotated[
+        bool, typer.Option("--no-bom", help="Leave away the byte order mark, which some programs need.")
+    ] = False,
 ) -> None:
     """Find passages for questions, and write the sheet in which people judge whether they answer.
 
@@ -46,7 +48,7 @@ def sheet(
     asked = [one for one in read_pool(pool) if language in (None, one.language)]
     if not asked:
         raise BadInput(f'The pool has no question in "{language}"; its languages are {_languages(read_pool(pool))}.')
-    written = write_sheet(out, asked, bom=bom)
+    written = write_sheet(out, asked, bom=not no_bom)
     typer.echo(f"Sheet: {out} ({len(asked):,} questions, {written:,} passages to judge)")
     typer.echo(f"Judged copies come together by: surefoot nomiracl-build SHEET... --pool {pool} --out task.jsonl")
 
