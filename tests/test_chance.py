@@ -11,7 +11,7 @@ from scipy import stats
 from surefoot.errors import BadInput
 from surefoot.memorisation.chance import Null, draws
 from surefoot.metrics.overlap import Overlap, overlap
-from surefoot.stats.rank import greater_mean, spearman
+from surefoot.stats.rank import greater_mean, spearman, spearman_interval
 
 
 def test_every_draw_is_the_overlap_with_its_window() -> None:
@@ -48,6 +48,26 @@ def test_the_rank_of_unrelated_words_is_a_uniform_p_value() -> None:
         p.append((1 + np.sum(drawn >= overlap(text, work).subsequence)) / (1 + len(drawn)))
     for level in (0.05, 0.1, 0.25):
         assert np.mean(np.asarray(p) <= level) <= level + 3 * np.sqrt(level * (1 - level) / 300)
+
+
+@pytest.mark.parametrize("r", [0.0, 0.6, 0.9])
+def test_the_interval_of_a_rank_correlation_holds_its_truth_as_often_as_it_says(r: float) -> None:
+    """Normal pairs, whose rho is known: 6 / pi asin(r / 2)."""
+    rng, truth, inside = np.random.default_rng(0), 6 / np.pi * np.arcsin(r / 2), 0
+    for _ in range(1000):
+        x, other = rng.normal(size=(2, 25))
+        rho = stats.spearmanr(x, r * x + np.sqrt(1 - r * r) * other).statistic
+        found = spearman_interval(rho, 25)
+        assert -1 < found.low < rho == found.value < found.high < 1
+        inside += found.low <= truth <= found.high
+    assert 0.92 < inside / 1000 < 0.98
+
+
+def test_an_interval_of_a_rank_correlation_says_nothing_where_nothing_can_be_said() -> None:
+    for rho, pairs, ends in ((0.5, 3, (-1.0, 1.0)), (1.0, 8, (1.0, 1.0)), (-1.0, 8, (-1.0, -1.0))):
+        found = spearman_interval(rho, pairs)
+        assert (found.low, found.high) == ends
+    assert np.isnan([spearman_interval(np.nan, 8).low, spearman_interval(np.nan, 3).high]).all()
 
 
 def test_rho_is_scipys_and_its_p_value_near_the_exact_one() -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import surefoot as sf
@@ -19,6 +20,7 @@ from surefoot.models.scripted import ScriptedModel
 from surefoot.probes.memorisation.calibrations import PREFIX, WORDS, babble, reader, world
 from surefoot.probes.memorisation.words import sentence
 from surefoot.probes.stored import read_reading
+from surefoot.tasks.loading import load_tasks
 from surefoot.text.prompt import Prompt
 
 TASK = world()
@@ -121,8 +123,33 @@ def test_popularity_is_correlated_with_what_is_reproduced() -> None:
         return " ".join(text.split()[: 3 * place])
 
     (found,) = sf.probe("memorisation", ScriptedModel(script), task, normalise="false").summary.popularity
-    assert (found.field, found.works, found.rho) == ("editions", 8, 1.0)
+    assert (found.field, found.works, found.rho, found.low, found.high) == ("editions", 8, 1.0, 1.0, 1.0)
     assert found.p < 0.01
+
+
+def test_a_users_own_column_of_a_table_is_correlated_where_it_is_known(tmp_path: Path) -> None:
+    """Work k is written in 3 k words; the column has ranks with one exchange, and nothing for two works."""
+    known = ["", 1, 3, 2, 4, 5, 6, ""]
+    lines = ["id,title,text,licence,source,popularity,popularity_same"]
+    texts = [" ".join(f"w{k}-{n}" for n in range(60)) for k in range(8)]
+    lines += [f"w{k},T{k:02d},{texts[k]},x,y,{known[k]},7" for k in range(8)]
+    file = tmp_path / "works.csv"
+    file.write_text("\n".join(lines))
+    (task,) = load_tasks(f"works:{file}?prefix=10")
+    whole = reader(task, str, "whole")
+
+    def script(prompt: Prompt, _: object) -> str:
+        text = told(whole, prompt)
+        return " ".join(text.split()[: 3 * (int(text[1 : text.index("-")]) if text else 0)])
+
+    summary = sf.probe("memorisation", ScriptedModel(script), task, normalise="false").summary
+    own, same = sorted(summary.popularity, key=lambda found: found.works)
+    assert (own.field, own.works, own.rho) == ("popularity", 6, pytest.approx(1 - 6 * 2 / (6 * 35)))
+    assert -1 < own.low < own.rho < own.high < 1
+    assert (same.field, same.works) == ("same", 8)
+    assert np.isnan([same.rho, same.low, same.high, same.p]).all()
+    (shown,) = (table for table in summary.tables() if table.title == "Popularity")
+    assert dict(zip(shown.columns, shown.rows[1], strict=True))["rho"] == f"{own.rho:+.2f} ({own.low:+.2f} to {own.high:+.2f})"
 
 
 def test_thresholds_stand_beside_what_chance_gives() -> None:

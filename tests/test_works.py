@@ -51,6 +51,7 @@ def test_jsonl_csv_and_text_hold_the_same_work(tmp_path: Path) -> None:
         ({"text": " "}, 'line 1: the work "a" has no text'),
         ({"txet": "x"}, 'unknown key "txet". Did you mean "text"'),
         ({"popularity": {"editions": "many"}}, "\"editions\" is 'many', which is no number"),
+        ({"popularity": {"editions": "nan"}}, "\"editions\" is 'nan', which is no number; leave unknown ones empty"),
         ({"popularity": [3]}, "is no object"),
     ],
 )

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ def read_works(place: str | Path | None = None, *, unlicensed: bool = False) -> 
     """The works of a `.jsonl`, `.csv` or `.txt` file, or of a folder of text files; without a place the bundled ones.
 
     JSON Lines and CSV have the columns id, title, text, licence, source and, if there are any, author and group; JSON
-    has popularity as an object of numbers, CSV as columns `popularity_editions`, .... A text file is one work, titled
-    as its name; beside it, `NAME.licence` holds two lines, licence and source. A work without either is refused unless
-    `unlicensed`: whose text it is must be known before it is copied into prompts and rows.
+    has popularity as an object of numbers, CSV as columns such as `popularity_editions`, empty where unknown. A text
+    file is one work, titled as its name; beside it, `NAME.licence` holds two lines, licence and source. A work without
+    either is refused unless `unlicensed`: whose text it is must be known before it is copied into prompts and rows.
 
     Raises `BadInput` that names file and line.
     """
@@ -101,20 +102,23 @@ def _nested(record: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A line of a CSV file with its popularity columns gathered."""
     if None in record:
         raise BadInput(f"{where}: more cells than columns; quote texts that hold commas.")
-    plain = {key: value for key, value in record.items() if value and not key.startswith("popularity_")}
-    popularity = {
-        key.removeprefix("popularity_"): value
-        for key, value in record.items()
-        if key.startswith("popularity_") and value
-    }
+    plain = {key: value for key, value in record.items() if value and not _counts(key)}
+    popularity = {key.removeprefix("popularity_"): value for key, value in record.items() if value and _counts(key)}
     return {**plain, "popularity": popularity}
+
+
+def _counts(column: str) -> bool:
+    return column == "popularity" or column.startswith("popularity_")
 
 
 def _number(value: Any, name: str, where: str) -> float:
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        raise BadInput(f'{where}: the popularity "{name}" is {value!r}, which is no number.') from None
+        number = nan
+    if not isfinite(number):
+        raise BadInput(f'{where}: the popularity "{name}" is {value!r}, which is no number; leave unknown ones empty.')
+    return number
 
 
 def _checked(work: Work, where: str) -> Work:

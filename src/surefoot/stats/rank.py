@@ -1,4 +1,4 @@
-"""Rank correlation and a difference of two groups' means, each with a permutation p-value."""
+"""Rank correlation, its interval, and a difference of two groups' means; p-values by permutation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from surefoot.errors import BadInput
-from surefoot.stats.intervals import Floats
+from surefoot.stats.intervals import Floats, Interval
 
 EQUAL = 1e-12  # permuted statistics this close are ties
 
@@ -36,6 +36,22 @@ def spearman(x: Sequence[float], y: Sequence[float], permutations: int, rng: np.
     drawn = rng.permuted(np.tile(b, (permutations, 1)), axis=1) @ a / scale
     at_least = int((np.abs(drawn) >= abs(rho) - EQUAL).sum())
     return Correlation(rho, (1 + at_least) / (1 + permutations))
+
+
+def spearman_interval(rho: float, pairs: int, level: float = 0.95) -> Interval:
+    """An interval around Spearman's rho: tanh(artanh(rho) ± z sqrt((1 + rho² / 2) / (pairs - 3))).
+
+    Source: Bonett and Wright 2000 (Psychometrika 65), for samples of a continuous distribution. Of no width where rho
+    is 1 or -1, so that it says too little there; -1 to 1 for three pairs; NaN where rho is.
+    """
+    from statistics import NormalDist
+
+    if np.isnan(rho) or abs(rho) == 1 or pairs < 4:
+        ends = (rho, rho) if pairs > 3 or np.isnan(rho) else (-1.0, 1.0)
+        return Interval(rho, *ends)
+    reach = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt((1 + rho**2 / 2) / (pairs - 3))
+    low, high = np.tanh(np.arctanh(rho) - reach), np.tanh(np.arctanh(rho) + reach)
+    return Interval(rho, float(low), float(high))
 
 
 def _ranks(values: Sequence[float]) -> Floats:

@@ -15,7 +15,7 @@ from surefoot.probes.memorisation.summary import (
     ThresholdFinding,
     WorkFinding,
 )
-from surefoot.stats.rank import greater_mean, spearman
+from surefoot.stats.rank import greater_mean, spearman, spearman_interval
 from surefoot.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -65,5 +65,6 @@ def popularity(works: Sequence[WorkFinding], tasks: Sequence[Task], seed: int) -
         having = [work for work in works if name in fields[work.work]]
         known = [float(fields[work.work][name]) for work in having]
         rho, p = spearman(known, [work.excess for work in having], PERMUTATIONS, np.random.default_rng(seed))
-        found.append(Popularity(name.removeprefix(FIELD), len(having), rho, p))
+        around = spearman_interval(rho, len(having))
+        found.append(Popularity(name.removeprefix(FIELD), len(having), rho, around.low, around.high, p))
     return tuple(found)

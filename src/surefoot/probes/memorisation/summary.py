@@ -91,11 +91,14 @@ class GroupDifference:
 
 @dataclass(frozen=True)
 class Popularity:
-    """Rank correlation of the excess with a popularity field; `p` from permutation, two-sided."""
+    """Spearman's correlation of the excess with a popularity field, -1 to 1, with its 95 % interval; `p` from
+    permutation, two-sided. NaN for fewer than three works and where either is the same for all."""
 
     field: str
     works: int
     rho: float
+    low: float
+    high: float
     p: float
 
 

@@ -71,9 +71,10 @@ def tables(summary: MemorisationSummary) -> tuple[Table, ...]:
         found.append(Table("Against works that nobody has seen", columns, tuple(rows), "p by permutation, one-sided."))
     if summary.popularity:
         pops = [
-            (c.field, str(c.works), "–" if isnan(c.rho) else f"{c.rho:+.2f}", p_of(c.p)) for c in summary.popularity
+            (c.field, str(c.works), "–" if isnan(c.rho) else f"{c.rho:+.2f} ({c.low:+.2f} to {c.high:+.2f})", p_of(c.p))
+            for c in summary.popularity
         ]
-        note = "Spearman's correlation of the excess run; p by permutation."
+        note = "Spearman's correlation of the excess run, with its 95 % interval; p by permutation."
         found.append(Table("Popularity", ("field", "works", "rho", "p"), tuple(pops), note))
     return tuple(found)
 
