@@ -24,8 +24,10 @@ from surefoot.probes.implicit_reasoning.summary import ImplicitSummary
 from surefoot.questions.decomposition import rounds
 from surefoot.questions.question import Question, Step
 from surefoot.questions.sari import sari
+from surefoot.questions.searching import query_of
 from surefoot.retrieval.retriever import Document, Hit
-from surefoot.tasks.implicit import CONDITIONS, filled_steps, implicit_task
+from surefoot.tasks.implicit import CONDITIONS, implicit_task
+from surefoot.tasks.implicit_items import filled_steps
 from surefoot.tasks.loading import load_tasks
 from surefoot.text.prompt import Prompt
 
@@ -42,6 +44,9 @@ BOAT = Question(
     ),
 )
 DOCUMENTS = [Document("d0", "", "Ana rows."), Document("d1", "", "Ana: Cor."), Document("d2", "", "The river of Cor.")]
+
+
+CROSSED = {"Is Bel on the river of Cor?": [(2, 3.0), (1, 1.0)]}
 
 
 class Planted:
@@ -65,12 +70,13 @@ def test_the_readings_of_the_calibrations_are_right() -> None:
 
 
 def test_each_condition_shows_what_it_says_and_no_more() -> None:
-    index = Planted({"Where does Ana live?": [(1, 2.0)], "Is Bel on the river of Cor?": [(2, 3.0), (1, 1.0)]})
+    index = Planted({BOAT.text: [(0, 1.0)], "Where does Ana live?": [(1, 2.0)], **CROSSED})
     task = implicit_task([BOAT], documents={d.id: d for d in DOCUMENTS}, retriever=index)
     shown = {w.id: task.query(task.examples[0], w).prompt for w in task.wordings}
-    assert list(shown) == ["question", "gold", "retrieved", "filled", "raw", "steps"]
+    assert list(shown) == ["question", "gold", "ir-q", "retrieved", "filled", "raw", "steps"]
     assert shown["gold"].only("context").text == "Passages:\nAna: Cor.\nThe river of Cor.\n"
     assert shown["retrieved"].only("context").text == "Passages:\nThe river of Cor.\nAna: Cor.\n"
+    assert shown["ir-q"].only("context").text == "Passages:\nAna rows.\n"
     assert "Is no yes?" in shown["filled"].text
     assert "Is #2 yes?" in shown["raw"].text
     for name in ("question", "filled", "raw"):
@@ -90,8 +96,9 @@ def test_all_questions_are_searched_in_one_batch_and_no_text_twice() -> None:
     index = Planted({})
     implicit_task([BOAT, replace(BOAT, id="again"), *questions()], retriever=index)
     (asked,) = index.asked
-    texts = {text for q in (BOAT, *questions()) for text in (q.text, *filled_steps(q))}
-    assert sorted(asked) == sorted(texts)
+    texts = {text for q in (BOAT, *questions()) for text in (q.text, *filled_steps(q), *(s.text for s in q.steps))}
+    assert len(asked) == len(set(asked))
+    assert set(asked) == {query_of(text) for text in texts}
 
 
 def test_a_document_that_two_steps_find_stands_where_its_best_score_puts_it() -> None:
@@ -202,10 +209,11 @@ def test_what_cannot_be_asked_is_refused() -> None:
 
 def test_a_world_by_name_brings_documents_and_what_was_found_for_each_step() -> None:
     (task,) = load_tasks("world:implicit?size=200&count=12")
-    assert [w.id for w in task.wordings] == list(CONDITIONS)
+    assert [w.id for w in task.wordings] == [one for one in CONDITIONS if one not in ("facts", "ir-d")]
     summary = sf.probe("implicit-reasoning", ScriptedModel(lambda *_: "no"), task).summary
     (found,) = summary.retrieved
-    assert found.pooled > found.question
+    assert found.pooled > found.written >= found.question
+    assert math.isnan(found.predicted)
     assert min(share for share in found.steps if not math.isnan(share)) > 0.9
     with pytest.raises(BadInput, match="seed, size and count"):
         load_tasks("world:implicit?size=many")
@@ -217,6 +225,6 @@ def test_published_questions_are_asked_alone_raw_and_step_by_step() -> None:
         pytest.skip("the reference data strategyqa is not in ../shared/data beside this checkout")
     (task,) = load_tasks(f"strategyqa:{path}")
     assert len(task.examples) == 150
-    assert [w.id for w in task.wordings] == ["question", "raw", "steps"]
+    assert [w.id for w in task.wordings] == ["question", "facts", "filled", "raw", "steps"]
     asked = task.query(task.examples[0], task.wording("raw")).prompt
     assert asked.only("input").text.strip() == "Question: Is #3 smaller than #4?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -30,7 +31,7 @@ from surefoot.questions.jsonl import read_questions, write_questions
 from surefoot.questions.measures import implicitness, recall_at, stem, step_kinds
 from surefoot.questions.question import Question, Step
 from surefoot.questions.sari import sari
-from surefoot.questions.strategyqa import read_strategyqa
+from surefoot.questions.strategyqa import read_predicted, read_strategyqa
 from surefoot.worlds.corpora import ALL_KINDS, QuestionWorld
 from surefoot.worlds.corpus_forms import LANGUAGES
 from surefoot.worlds.corpus_reader import Table
@@ -404,6 +405,34 @@ def test_strategyqa_is_read_from_a_list_and_from_lines(tmp_path: Path) -> None:
     assert [step.documents for step in one.steps] == [("Rome-1", "Rome-2", "Rome-3"), ("Plane-1",), ()]
     assert one.reasoning[-1] == "So the answer is: no."
     assert (two.answers, two.steps) == ((), ())
+
+
+def test_answers_of_a_reader_and_predicted_steps_are_read_where_the_records_have_them(tmp_path: Path) -> None:
+    path = tmp_path / "dev.jsonl"
+    stored = {"oracle_step_answers": ["476", "", "yes"], "bart_decomposition": ["When fell Rome?", "A?  Is #1 #2?"]}
+    path.write_text(json.dumps({**RECORD, **stored}), encoding="utf-8")
+    (question,) = read_strategyqa(path)
+    assert [step.answer for step in question.steps] == ["476", "unknown", "no"]  # the last is the label, not theirs
+    assert read_predicted(path) == {"q1": ("When fell Rome?", "A?", "Is #1 #2?")}
+    path.write_text(json.dumps({**RECORD, "oracle_step_answers": ["476"]}), encoding="utf-8")
+    with pytest.raises(BadInput, match="1 answers for 3 steps"):
+        read_strategyqa(path)
+    with pytest.raises(BadInput, match='no "bart_decomposition"'):
+        read_predicted(path)
+
+
+@has_strategyqa
+def test_the_published_decomposer_scores_between_a_copy_of_the_question_and_the_gold_steps() -> None:
+    path = SHARED / "dev.jsonl"
+    questions, predicted = read_strategyqa(path), read_predicted(path)
+
+    def mean(written: Callable[[Question], str]) -> float:
+        gold = [" ".join(step.text for step in q.steps) for q in questions]
+        return sum(sari(q.text, written(q), [g]) for q, g in zip(questions, gold, strict=True)) / len(questions)
+
+    copied, best = mean(lambda q: q.text), mean(lambda q: " ".join(step.text for step in q.steps))
+    assert copied < mean(lambda q: " ".join(predicted[q.id])) < best
+    assert len(predicted) == 150
 
 
 @pytest.mark.parametrize(

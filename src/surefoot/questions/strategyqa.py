@@ -23,7 +23,9 @@ def read_strategyqa(path: Path) -> tuple[Question, ...]:
 
     Answers are `yes` or `no`, none where the record has no answer (the hidden test part); `evidence` holds the ids that
     each annotator marked for each step; a step's `documents` are those of all annotators, none where most of them
-    call it an operation; `reasoning` are the facts and the answer. Raises `BadInput` that names record and key.
+    call it an operation; `reasoning` are the facts and the answer. Earlier steps have an answer where the record has
+    `oracle_step_answers`, which are those of the authors' reader and not of people.
+    Raises `BadInput` that names record and key.
     """
     return tuple(_question(line.record, line.where) for line in _records(path))
 
@@ -54,11 +56,12 @@ def _question(record: Mapping[str, Any], where: str) -> Question:
     marks = _marks(record.get("evidence", []), len(texts), where)
     evidence = tuple(tuple(tuple(id for id in step if id not in (OPERATION, NO_EVIDENCE)) for step in a) for a in marks)
     kinds = step_kinds(marks) if marks else ("retrieval",) * len(texts)
+    told = _answers(record, len(texts), where)
     steps = []
     for place, (text, kind) in enumerate(zip(texts, kinds, strict=True)):
         ids = dict.fromkeys(id for annotator in evidence for id in annotator[place])
-        last = word if place == len(texts) - 1 else ""
-        steps.append(Step(text, last, tuple(ids) if kind == "retrieval" else ()))
+        answer_of = word if place == len(texts) - 1 else told[place]
+        steps.append(Step(text, answer_of, tuple(ids) if kind == "retrieval" else ()))
     facts = as_texts(record.get("facts", []), "facts", where)
     return Question(
         id=as_text(record["qid"], "qid", where),
@@ -69,6 +72,34 @@ def _question(record: Mapping[str, Any], where: str) -> Question:
         steps=tuple(steps),
         reasoning=(*facts, f"So the answer is: {word}.") if word else facts,
     )
+
+
+def read_predicted(path: Path) -> dict[str, tuple[str, ...]]:
+    """The steps that the authors' BART wrote, by question id, of a file whose records have `bart_decomposition`.
+
+    Two steps that its output leaves with two blanks between them, in the place of a separator, are parted.
+    """
+    lines = [(line, line.record.get("bart_decomposition")) for line in _records(path)]
+    if not any(steps for _, steps in lines):
+        raise BadInput(f'{path} has no "bart_decomposition"; give a file with predicted steps.')
+    return {
+        as_text(line.record.get("qid"), "qid", line.where): tuple(
+            part.strip()
+            for text in as_texts(steps, "bart_decomposition", line.where)
+            for part in text.split("  ")
+            if part.strip()
+        )
+        for line, steps in lines
+        if steps
+    }
+
+
+def _answers(record: Mapping[str, Any], steps: int, where: str) -> tuple[str, ...]:
+    """The reader's answers to the steps, `unknown` where it gave none; empty texts where the record has none."""
+    answers = as_texts(record.get("oracle_step_answers", [""] * steps), "oracle_step_answers", where)
+    if len(answers) != steps:
+        raise BadInput(f'{where}: "oracle_step_answers" has {len(answers)} answers for {steps} steps.')
+    return tuple(one or "unknown" for one in answers) if "oracle_step_answers" in record else answers
 
 
 def _marks(evidence: Any, steps: int, where: str) -> Marks:

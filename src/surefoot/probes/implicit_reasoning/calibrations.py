@@ -11,11 +11,13 @@ from functools import cache
 from surefoot.calibration import Calibration, Truth
 from surefoot.models.scripted import ScriptedModel
 from surefoot.questions.question import Question
-from surefoot.tasks.implicit import filled_steps, implicit_task
+from surefoot.tasks.implicit import implicit_task
+from surefoot.tasks.implicit_items import filled_steps
 from surefoot.tasks.task import Task
 from surefoot.text.prompt import Prompt
 from surefoot.worlds.corpora import QuestionWorld
 
+READ = ("question", "gold", "other", "filled", "raw", "steps")
 Decide = Callable[[Prompt], str | None]
 
 
@@ -29,7 +31,8 @@ def questions() -> tuple[Question, ...]:
 def world() -> Task:
     """The questions with their gold documents, without a retriever."""
     made = QuestionWorld(size=200, kinds=("implicit",), count=20)
-    return implicit_task(made.questions, documents={document.id: document for document in made.documents})
+    documents = {document.id: document for document in made.documents}
+    return implicit_task(made.questions, documents=documents, conditions=READ)
 
 
 def steps() -> Mapping[str, str]:
@@ -69,7 +72,7 @@ def known(text: str) -> str:
 def calibrations() -> tuple[Calibration, ...]:
     """Always yes; reads; takes the last step; takes it and knows all others; takes it and knows none."""
     no = sum(question.answers[0] == "no" for question in questions()) / len(questions())
-    guessed = {name: Truth(no, 0) for name in ("question", "gold", "filled", "raw", "steps")}
+    guessed = {name: Truth(no, 0) for name in READ}
     yes = {name: Truth(1 - no, 1e-9) for name in guessed}
     right = Truth(1, 0)
     nothing = scripted(by_step, lambda _: "unknown", "last step")

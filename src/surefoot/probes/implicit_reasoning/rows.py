@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from surefoot.decoding.sampling import Sampling
 from surefoot.models.base import SCORERS, LanguageModel
 from surefoot.probes.asking import Cell, chosen_row, first_line, written_row
+from surefoot.probes.implicit_reasoning.decomposer import Decomposer, step_sari
 from surefoot.questions.decomposition import Asked, run_together
-from surefoot.questions.question import Question
-from surefoot.questions.sari import sari
+from surefoot.tasks.implicit_items import step_passages
 from surefoot.tasks.questions import question_of
 from surefoot.tasks.task import Query
 from surefoot.text.prompt import Part, Prompt
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from surefoot.probes.implicit_reasoning.probe import ImplicitReasoning
 
 Row = dict[str, Any]
-DECOMPOSITION_TOKENS = 64
-_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*])\s*")
 
 
 def extended(probe: ImplicitReasoning, model: LanguageModel, cells: Sequence[Cell], rows: Sequence[Row]) -> list[Row]:
@@ -40,19 +37,21 @@ def extended(probe: ImplicitReasoning, model: LanguageModel, cells: Sequence[Cel
 
 def executed(probe: ImplicitReasoning, model: LanguageModel, cells: Sequence[Cell]) -> list[Row]:
     """The answers to the last steps after the model has answered those before them, in rounds over all questions;
-    passages are the gold ones if any."""
+    each step with the gold passages that answer it, if any."""
     questions = [question_of(cell.example) for cell in cells]
+    read = [step_passages(cell.example) for cell in cells]
 
     def answer(asked: Sequence[Asked]) -> list[str]:
         wanted = [one for one in asked if one.place < len(questions[one.question].steps) - 1]
-        prompts = [step_prompt(one.text, cells[one.question].example.fields["gold_passages"]) for one in wanted]
+        prompts = [step_prompt(one.text, read[one.question][one.place]) for one in wanted]
         texts = model.generate(prompts, Sampling(max_new_tokens=probe.step_tokens)) if prompts else []
         told = {one: first_line(text.text).rstrip(".") or "unknown" for one, text in zip(wanted, texts, strict=True)}
         return [told.get(one, "") for one in asked]
 
     done = run_together(questions, answer)
     queries = [
-        replace(cell.query, prompt=last_prompt(one.texts[-1] or "")) for cell, one in zip(cells, done, strict=True)
+        replace(cell.query, prompt=last_prompt(one.texts[-1] or "", own[-1]))
+        for cell, one, own in zip(cells, done, read, strict=True)
     ]
     return [
         {
@@ -80,17 +79,20 @@ def _answered(
 
 def step_prompt(text: str, context: str) -> Prompt:
     """A step that is to be answered in a few words."""
-    shown = (Part("context", "Passages:\n", heading=True), Part("context", f"{context}\n")) if context else ()
     head = Part("instruction", "Answer with a name, a number or a few words.\n\n")
-    return Prompt((head, *shown, Part("input", "Question: ", heading=True), Part("input", f"{text}\n"), _CUE))
+    asked = (Part("input", "Question: ", heading=True), Part("input", f"{text}\n"))
+    return Prompt((head, *_shown(context), *asked, _CUE))
 
 
-def last_prompt(text: str) -> Prompt:
+def last_prompt(text: str, context: str) -> Prompt:
     """The last step, asked as the condition `filled` asks it."""
     head = Part("instruction", "Answer yes or no.\n\n")
-    return Prompt(
-        (head, Part("input", "Question: ", heading=True), Part("input", text), Part("instruction", "\n"), _CUE)
-    )
+    asked = (Part("input", "Question: ", heading=True), Part("input", text), Part("instruction", "\n"))
+    return Prompt((head, *_shown(context), *asked, _CUE))
+
+
+def _shown(context: str) -> tuple[Part, ...]:
+    return (Part("context", "Passages:\n", heading=True), Part("context", f"{context}\n")) if context else ()
 
 
 _CUE = Part("cue", "Answer:")
@@ -101,21 +103,5 @@ def decomposed(model: LanguageModel, cells: Sequence[Cell]) -> list[Row]:
     if not cells:
         return []
     questions = [question_of(cell.example) for cell in cells]
-    texts = model.generate([_decompose(q) for q in questions], Sampling(max_new_tokens=DECOMPOSITION_TOKENS))
-    return [_scored(question, text.text) for question, text in zip(questions, texts, strict=True)]
-
-
-def _decompose(question: Question) -> Prompt:
-    ask = (
-        "Write the questions that must be answered one after the other to answer this question, one a line. "
-        "Write #1 for the answer of the first one.\n\n"
-    )
-    texts = (Part("input", "Question: ", heading=True), Part("input", f"{question.text}\n"))
-    return Prompt((Part("instruction", ask), *texts, Part("cue", "Steps:")))
-
-
-def _scored(question: Question, text: str) -> Row:
-    lines = [_NUMBER.sub("", line).strip() for line in text.splitlines()]
-    written = " ".join(line for line in lines if line)
-    gold = " ".join(step.text for step in question.steps)
-    return {"decomposition": written, "sari": sari(question.text, written, [gold])}
+    written = Decomposer(model).steps(questions)
+    return [{"decomposition": " ".join(written[q.id]), "sari": step_sari(q, written[q.id])} for q in questions]

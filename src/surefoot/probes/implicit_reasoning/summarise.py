@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from surefoot.probes.implicit_reasoning.summary import ConditionFinding, ImplicitSummary, Retrieved
 from surefoot.questions.measures import recall_at
+from surefoot.questions.question import Question
 from surefoot.runs.source import Rows
 from surefoot.stats.intervals import wilson
 from surefoot.tasks.questions import question_of
@@ -71,7 +73,13 @@ def _retrieved(task: Task) -> Iterator[Retrieved]:
     yield Retrieved(
         task=task.name,
         questions=len(pairs),
-        question=float(np.mean([recall_at(ids["question"], q.evidence) for ids, q in pairs])),
-        pooled=float(np.mean([recall_at(ids["pooled"], q.evidence) for ids, q in pairs])),
+        **{way: _mean_recall(pairs, way) for way in ("question", "predicted", "written", "pooled")},
         steps=tuple(float(np.mean(own)) if own else float("nan") for own in steps),
     )
+
+
+def _mean_recall(pairs: Sequence[tuple[Mapping[str, Any], Question]], way: str) -> float:
+    """Recall@10 of what was found in a way; NaN where some question was not searched so."""
+    if any(way not in ids for ids, _ in pairs):
+        return float("nan")
+    return float(np.mean([recall_at(ids[way], question.evidence) for ids, question in pairs]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 from typing import ClassVar
 
 from surefoot.probes.multi_hop.summary import percent
@@ -25,12 +26,15 @@ class ConditionFinding:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """Recall@10 of a task's gold documents, means over questions: by the question as query, by the steps pooled, and of
-    each step's own documents by that step (NaN for one without any)."""
+    """Recall@10 of a task's gold documents, means over questions: by the question as query (IR-Q), by predicted steps
+    (IR-D, NaN without any), by the gold steps as they are `written` (IR-ORA-D) and by those with answers filled in,
+    `pooled`; and of each step's own documents by that step (NaN for one without any)."""
 
     task: str
     questions: int
     question: float
+    predicted: float
+    written: float
     pooled: float
     steps: tuple[float, ...]
 
@@ -94,18 +98,22 @@ class ImplicitSummary(PlainJson):
 
 def _retrieved_table(retrieved: tuple[Retrieved, ...]) -> Table:
     steps = max(len(one.steps) for one in retrieved)
-    columns = ("task", "by the question", "by all steps", *(f"step {n + 1}" for n in range(steps)))
+    ways = ("by the question", "by predicted steps", "by the steps", "answers filled in")
+    columns = ("task", *ways, *(f"step {n + 1}" for n in range(steps)))
     rows = tuple(
         (
             one.task,
-            percent(one.question),
-            percent(one.pooled),
-            *(percent(share) for share in one.steps),
+            *(_share(share) for share in (one.question, one.predicted, one.written, one.pooled)),
+            *(_share(share) for share in one.steps),
             *["–"] * (steps - len(one.steps)),
         )
         for one in retrieved
     )
-    return Table("Recall@10 of the gold documents", columns, rows, "Steps: gold ones, gold answers filled in.")
+    return Table("Recall@10 of the gold documents", columns, rows, "Single steps: gold ones, answers filled in.")
+
+
+def _share(share: float) -> str:
+    return "–" if isnan(share) else percent(share)
 
 
 def _interval(one: Interval) -> str:
