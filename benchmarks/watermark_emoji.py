@@ -1,6 +1,7 @@
 """What the emoji attack leaves of a watermark on SmolLM2: an emoji behind every unit, taken out again.
 
-    python benchmarks/watermark_emoji.py forced    the emoji written in decoding (texts into --out, where they are kept)
+    python benchmarks/watermark_emoji.py hidden    as a model writes that its emojis do not throw off (texts into --out)
+    python benchmarks/watermark_emoji.py forced    the emoji written in decoding, before the model's eyes
     python benchmarks/watermark_emoji.py asked     how often the instruction-tuned model writes it when it is told to
 
 Prompts are those of benchmarks/watermark.py, whose texts (`quality`) are the unattacked ones.
@@ -34,8 +35,8 @@ ASKED = (
 TOPICS = ("the sea", "an old town", "how bread is made", "a long train journey", "winter in the mountains", "a market")
 
 
-def forced(args: argparse.Namespace) -> None:
-    """One line a setting and variant: z of the text as written and with the emojis taken out, over equal lengths."""
+def measured(args: argparse.Namespace) -> None:
+    """One line a setting and variant: the texts with the emojis taken out, over equal lengths."""
     articles = [json.loads(line)["article"] for line in args.articles.read_text(encoding="utf-8").splitlines()]
     heads = [" ".join(text.split()[:60]) for text in articles[: args.texts]]
     plain = sf.load("smollm2", format="plain")
@@ -62,10 +63,11 @@ def attacked(
     every: int,
 ) -> list[str]:
     """Texts written with emojis, which are then taken out."""
-    file = args.out / f"{named(setting)}, {every} {unit}.json"
+    hidden = args.what == "hidden"
+    file = args.out / f"{named(setting)}, {every} {unit}{', hidden' if hidden else ''}.json"
     if not file.exists():
-        model = sf.treat("interleave", marked(plain, setting), text=EMOJI, unit=unit, every=every)
-        emoji = len(tokens_of("smollm2").ids(EMOJI)) / every * (1.0 if unit == "token" else 0.75)
+        model = sf.treat("interleave", marked(plain, setting), text=EMOJI, unit=unit, every=every, hidden=hidden)
+        emoji = 0.0 if hidden else len(tokens_of("smollm2").ids(EMOJI)) / every * (1.0 if unit == "token" else 0.75)
         found = model.generate(heads, Sampling(round((1 + emoji) * args.tokens), 1.0, seed=1))
         file.write_text(json.dumps([text.text for text in found]), encoding="utf-8")
     return [Strip(EMOJI)(text) for text in json.loads(file.read_text(encoding="utf-8"))]
@@ -101,7 +103,7 @@ def asked(_: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("forced", "asked"))
+    parser.add_argument("what", choices=("hidden", "forced", "asked"))
     parser.add_argument("--out", type=Path, default=Path("runs/watermark-emoji"))
     parser.add_argument("--quality", type=Path, default=Path("runs/watermark"))
     parser.add_argument("--articles", type=Path, default=ARTICLES)
@@ -109,7 +111,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=120)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    {"forced": forced, "asked": asked}[args.what](args)
+    {"hidden": measured, "forced": measured, "asked": asked}[args.what](args)
 
 
 if __name__ == "__main__":

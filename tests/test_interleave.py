@@ -55,7 +55,7 @@ def letters() -> Heedless:
 def written(text: str, unit: str, every: int) -> str:
     """The text with a star behind each `every`th unit that another one follows, by regular expressions."""
     units = rf"((?:\s*\S+(?!\S)){{{every}}}(?=\s))" if unit == "word" else rf"(.{{{every}}}(?=.))"
-    return re.sub(units, r"\1*", text)
+    return re.sub(units, r"\1*", text, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(("unit", "every"), [("word", 1), ("word", 2), ("token", 1), ("token", 3)])
@@ -71,6 +71,25 @@ def test_a_heedless_model_writes_its_text_with_the_same_probability(unit: str, e
     before, after = (m.score([("x", text) for text in some]) for m, some in ((model, texts), (treated, forced)))
     for text, plain, own in zip(texts, before, after, strict=True):
         assert own.sum == pytest.approx(plain.sum, abs=1e-4), text
+
+
+@pytest.mark.parametrize(("unit", "every"), [("word", 1), ("word", 2), ("token", 1), ("token", 3)])
+@pytest.mark.parametrize("width", [1, 2])
+def test_hidden_stars_leave_the_law_of_a_marked_text_without_its_stars(unit: str, every: int, width: int) -> None:
+    """Every text of up to four signs under a watermark: written with stars, or without and judged as with them."""
+    model = Heedless(" \nxy*", [0.2, 0.2, 0.3, 0.2, 0.0, 0.1])
+    key = key_of("keyed", width, gamma=0.5, vocabulary=6, number=13)
+    marked = treat("watermark", model, key=key, delta=1.5)
+    open_, hidden = (
+        treat("interleave", marked, text="*", unit=unit, every=every, hidden=hide) for hide in (False, True)
+    )
+    texts = ["".join(model.signs[token] for token in ids) for ids in model.texts(4) if 4 not in ids and ids]
+    stars, none, plain = (
+        np.asarray([score.sum for score in own.score([("xy", text) for text in some])])
+        for own, some in ((open_, [written(text, unit, every) for text in texts]), (hidden, texts), (marked, texts))
+    )
+    assert none == pytest.approx(stars, abs=1e-4)
+    assert np.abs(none - plain).max() > 0.3  # what the watermark alone would have
 
 
 def test_what_is_drawn_has_a_star_behind_each_word_and_the_models_law_without() -> None:
@@ -169,5 +188,7 @@ def test_it_does_not_lie_on_itself_nor_on_a_search() -> None:
         treat("interleave", treat("system-prompt", once, text="Be brief."), text="+")
     with pytest.raises(NotAvailable, match="apply beam-search last"):
         treat("interleave", treat("beam-search", tiny.causal()), text="*")
+    with pytest.raises(NotAvailable, match='Under "tiny" no rule decides about tokens'):
+        treat("interleave", tiny.causal(), text="*", hidden=True)
     with pytest.raises(BadInput, match="The text to take out is empty"):
         Strip("")

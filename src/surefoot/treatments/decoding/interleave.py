@@ -23,17 +23,25 @@ from surefoot.treatments.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from surefoot.decoding.branch import Rule
+    from surefoot.decoding.interleaving import Units
+    from surefoot.text.prompt import Prompt
 
 Unit = Literal["word", "token"]
 
 
 @dataclass(frozen=True)
 class Interleave:
-    """`text` goes behind every `every`th `unit`: words are what stands between white space."""
+    """`text` goes behind every `every`th `unit`: words are what stands between white space.
+
+    A small model is thrown off by its own emojis. `hidden` simulates one that is not: the model neither reads nor
+    writes the text, and the treatment below, a watermark, decides as if it stood there. What is written is what a user
+    has who took the text out.
+    """
 
     text: str = "✨"
     unit: Unit = "word"
     every: int = 1
+    hidden: bool = False
 
     def __post_init__(self) -> None:
         if not self.text or self.text != self.text.strip():
@@ -45,7 +53,7 @@ class Interleave:
 
     def apply(self, model: LanguageModel) -> LanguageModel:
         """The model that writes the text between its words."""
-        return InterleavedModel(model, self)
+        return (HiddenModel if self.hidden else InterleavedModel)(model, self)
 
 
 class InterleavedModel(Ruled):
@@ -64,11 +72,17 @@ class InterleavedModel(Ruled):
             raise BadInput(f'"{base.name}" has no tokens for {settings.text!r}; give a text that it can write.')
 
     def rule(self) -> Rule:
-        import torch
-
         from surefoot.decoding.interleaving import Interleaving
 
-        return Interleaving(self.ids, torch.tensor(self._begins), self._units, self.settings.every)
+        return Interleaving(self.units())
+
+    def units(self) -> Units:
+        """Where the text stands."""
+        import torch
+
+        from surefoot.decoding.interleaving import Units
+
+        return Units(self.ids, torch.tensor(self._begins), self._units, self.settings.every)
 
     @cached_property
     def _begins(self) -> list[bool]:
@@ -86,6 +100,27 @@ class InterleavedModel(Ruled):
         if self.settings.unit == "word":
             return 0 if text[-1:].isspace() else len(text.split())
         return 0 if text.endswith("\N{REPLACEMENT CHARACTER}") else len(ids)
+
+
+class HiddenModel(InterleavedModel):
+    """Rules as if the text stood there, over the model below the treatment that it judges by."""
+
+    def __init__(self, base: LanguageModel, settings: Interleave) -> None:
+        if not isinstance(base, Ruled):
+            raise NotAvailable(
+                f'Under "{base.name}" no rule decides about tokens by what stands before; with hidden=true apply '
+                "interleave to a watermark."
+            )
+        super().__init__(base, settings)
+        self.judge, self.inner = base, base.inner
+
+    def rule(self) -> Rule:
+        from surefoot.decoding.interleaving import Unseen
+
+        return Unseen(self.units(), self.judge.rule())
+
+    def change(self, prompt: Prompt) -> Prompt:
+        return self.judge.change(prompt)
 
 
 def _refuse_twice(model: LanguageModel) -> None:
