@@ -58,6 +58,12 @@ def implicitness(question: Question) -> float:
     return sum(word not in asked for word in used) / len(used) if used else float("nan")
 
 
+def is_implicit(question: Question) -> bool:
+    """Whether the decomposition cannot be written with the question's own words and function words alone: the test of
+    Geva et al. 2021, section 2.1. False where the decomposition has no content word."""
+    return implicitness(question) > 0
+
+
 def stem(word: str) -> str:
     """An English word without its inflection, by rule: plural, -ed, -ing, doubled consonants and a last e."""
     for ending, instead in (("ies", "y"), ("ied", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("s", "")):
