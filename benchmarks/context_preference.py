@@ -1,6 +1,7 @@
 """What SmolLM2 prefers of two contexts: `python benchmarks/context_preference.py --part written question`.
 
-Parts, each of some minutes; a run is kept in `--out`, gone on with, and not asked again:
+Parts; a run is kept in `--out`, gone on with, and not asked again. The last three, which are paired or small, ask under
+one wording:
 - `coins`: contexts whose sides differ by coins alone, tossed anew for each of `--seeds`; how often the instrument
   finds a preference in the exchanged answers, where there is none; DiffGR by order mode.
 - `written`: the retrieved context is a paragraph of an invented world with one value; the generated one is written by
@@ -19,6 +20,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import surefoot as sf
 from surefoot.models.base import LanguageModel
@@ -40,12 +42,14 @@ from surefoot.probes.reading import Reading
 from surefoot.probes.summary import Table
 from surefoot.runs.source import Rows
 from surefoot.tasks.contexts import CLOSED, HYBRID, ContextPair, context_tasks
+from surefoot.tasks.task import Task
 from surefoot.worlds.contexts import planted_pair, planted_pairs
 from surefoot.worlds.fact_files import real_facts
 from surefoot.worlds.facts import Fact, FactWorld
 
 MATCHED, LONG = (20, 30, 40), 80
 LEAST = 5
+ONE = ("short",)
 PARTS = ("coins", "written", "question", "completeness", "memory")
 
 
@@ -57,10 +61,16 @@ class Bench:
     facts: int
     out: Path
 
-    def read(self, name: str, pairs: Sequence[ContextPair], tasks: Sequence[str] = (), **settings: object) -> Reading:
-        """One reading, kept under its name; `tasks` asks these conditions alone."""
-        asked = [t.shuffled() for t in context_tasks(pairs) if not tasks or t.name in tasks]
-        return sf.probe("context-preference", self.model, asked, out=str(self.out / name), recheck=0, **settings)
+    def read(self, name: str, pairs: Sequence[ContextPair], wordings: Sequence[str] = (), **settings: Any) -> Reading:
+        """One reading, kept under its name; `wordings` asks under these alone."""
+        tasks = [task.shuffled() for task in context_tasks(pairs)]
+        if wordings:
+            tasks = [replace(t, wordings=tuple(w for w in t.wordings if w.id in wordings)) for t in tasks]
+        return self.measured(name, tasks, **settings)
+
+    def measured(self, name: str, asked: Sequence[Task], **settings: Any) -> Reading:
+        """The reading of these tasks."""
+        return sf.probe("context-preference", self.model, list(asked), out=str(self.out / name), recheck=0, **settings)
 
 
 def main() -> None:
@@ -111,9 +121,8 @@ def question(bench: Bench) -> None:
     before = kept(bench.read("written", pairs, encoder="minilm", least=LEAST, slices=3), pairs)
     for side in SIDES:
         changed = with_question(pairs, side)
-        print(
-            f"before the {side} context: {shift(before, kept(bench.read(f'question-{side}', changed), changed), side)}"
-        )
+        after = kept(bench.read(f"question-{side}", changed, ONE), changed)
+        print(f"before the {side} context: {shift(before, after, side)}")
 
 
 def completeness(bench: Bench) -> None:
@@ -123,7 +132,7 @@ def completeness(bench: Bench) -> None:
     shared = set.intersection(*({pair.id for pair in one.pairs} for one in cut.values()))
     print(f"{len(shared)} pairs; dropped { ({name: len(one.dropped) for name, one in cut.items()}) }")
     own = {name: [pair for pair in one.pairs if pair.id in shared] for name, one in cut.items()}
-    read = {name: bench.read(f"complete-{name}", some, least=LEAST) for name, some in own.items()}
+    read = {name: bench.read(f"complete-{name}", some, ONE, least=LEAST) for name, some in own.items()}
     show(variant_table({name: one.summary for name, one in read.items()}))
     units = {name: kept(read[name], own[name]) for name in VARIANTS}
     for name in VARIANTS[1:]:
@@ -133,14 +142,15 @@ def completeness(bench: Bench) -> None:
 def memory(bench: Bench) -> None:
     """A wrong belief in the generated context, and another wrong value in its place; the retrieved one is right."""
     facts = {fact.id: fact for fact in random.Random(0).sample(real_facts(), min(2 * bench.facts, 221))}
-    closed = bench.read("beliefs", [_against(fact, fact.alternatives[0]) for fact in facts.values()], (CLOSED,))
+    tasks = context_tasks([_against(fact, fact.alternatives[0]) for fact in facts.values()])
+    closed = bench.measured("beliefs", [task.shuffled() for task in tasks if task.name == CLOSED])
     beliefs = {id: said for id, said in _beliefs(closed).items() if said in facts[id].alternatives}
     stated = [_against(facts[id], said) for id, said in sorted(beliefs.items())]
     substitutes = {id: next(v for v in facts[id].alternatives if v != said) for id, said in beliefs.items()}
     turned = counter_memory(stated, beliefs, substitutes)
     print(f"{len(facts)} facts, {len(stated)} wrong beliefs held under both wordings, {len(turned.dropped)} dropped")
     variants = {"memory": stated, "counter-memory": list(turned.pairs)}
-    read = {name: bench.read(name, own, parametric=False, least=LEAST) for name, own in variants.items()}
+    read = {name: bench.read(name, own, ONE, parametric=False, least=LEAST) for name, own in variants.items()}
     units = {name: kept(read[name], own, parametric=False) for name, own in variants.items()}
     for name, own in units.items():
         print(f"{name}: {told(preference(name, own, least=LEAST))}")
