@@ -51,14 +51,14 @@ PROMPTS = [Prompt.of(text) for text in "abcd"]
 SAMPLINGS = [Sampling(max_new_tokens=n) for n in (1, 2, 3, 4)]
 
 
-def written(prompt: Prompt, sampling: Sampling) -> Generation:
-    return Generation(f"{prompt.text}{sampling.max_new_tokens}", (), (), "stop")
+def written(prompt: Prompt, sampling: Sampling, begun: Generation = NOTHING) -> Generation:
+    return Generation(f"{begun.text}{prompt.text}{sampling.max_new_tokens}", (), (), "stop")
 
 
-def backwards(prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> Texts:
+def backwards(prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]) -> Texts:
     """The last prompt ends first."""
     for place in reversed(range(len(prompts))):
-        yield place, written(prompts[place], samplings[place])
+        yield place, written(prompts[place], samplings[place], begun[place])
 
 
 def test_texts_stand_at_their_prompts_and_finished_ones_are_not_written_again() -> None:
@@ -70,10 +70,11 @@ def test_texts_stand_at_their_prompts_and_finished_ones_are_not_written_again() 
 def test_an_interruption_keeps_what_had_ended_and_closes_what_wrote() -> None:
     closed = []
 
-    def stopped(prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> Texts:
+    def stopped(prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]) -> Texts:
         try:
-            for place, text in backwards(prompts, samplings):
+            for place, text in backwards(prompts, samplings, begun):
                 if place == 0:
+                    yield place, Generation("half-", (), (), "interrupted")
                     raise KeyboardInterrupt
                 yield place, text
         finally:
@@ -82,10 +83,10 @@ def test_an_interruption_keeps_what_had_ended_and_closes_what_wrote() -> None:
     begun = [Generation("kept", (), (), "stop"), NOTHING, NOTHING, NOTHING]
     with pytest.raises(GenerationInterrupted) as caught:
         all_texts(stopped, PROMPTS, SAMPLINGS, begun)
-    assert [text.text for text in caught.value.written] == ["kept", "", "c3", "d4"]
+    assert [text.text for text in caught.value.written] == ["kept", "half-", "c3", "d4"]
     assert closed == [True]
     again = all_texts(backwards, PROMPTS, SAMPLINGS, caught.value.written)
-    assert [text.text for text in again] == ["kept", "b2", "c3", "d4"]
+    assert [text.text for text in again] == ["kept", "half-b2", "c3", "d4"]
 
 
 def test_texts_of_other_prompts_are_refused() -> None:

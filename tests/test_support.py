@@ -109,3 +109,4 @@ def test_conclusions_and_sums_claim_nothing() -> None:
     for text in ("So the answer is: Rome.", "therefore Rome", "3 x 4 = 12 legs.", " That is, Rome."):
         assert is_reasoning(text)
     assert not is_reasoning("Sofia was born in 1970.")
+    assert not is_reasoning("It ran from 1970-1980.")

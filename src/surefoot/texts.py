@@ -96,7 +96,9 @@ def write_texts(
 
 
 def _is_open(text: Generation | None, sampling: Sampling) -> bool:
-    return text is None or (text.finish_reason != "stop" and len(text.token_ids) < sampling.max_new_tokens)
+    if text is None or text.finish_reason == "interrupted":  # where a text is read from another, of whatever length
+        return True
+    return text.finish_reason != "stop" and len(text.token_ids) < sampling.max_new_tokens
 
 
 def _identity(model: LanguageModel, asked: Sequence[Asked], sampling: Sampling) -> str:

@@ -9,6 +9,7 @@ with `shown/`, so that they are none of the tested corpus.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -35,6 +36,20 @@ class Demonstration(NamedTuple):
     def reasoning(self) -> str:
         """The chain of thought as one text, ending in `So the answer is: X.`"""
         return " ".join(self.question.reasoning)
+
+    @property
+    def has_distractors(self) -> bool:
+        """Whether it shows a document that is not gold."""
+        gold = {id for annotator in self.question.evidence for hop in annotator for id in hop}
+        return any(document.id not in gold for document in self.documents)
+
+    @classmethod
+    def of(cls, question: Question, documents: Mapping[str, Document]) -> Demonstration:
+        """A question with the gold documents of its first annotator, by id, and no distractors."""
+        if not question.reasoning or not question.answers:
+            raise BadInput(f'The question "{question.id}" has no reasoning to show; choose one that has.')
+        ids = dict.fromkeys(id for hop in (question.evidence or ((),))[0] for id in hop)
+        return cls(question, tuple(documents[id] for id in ids))
 
 
 def demonstrations(

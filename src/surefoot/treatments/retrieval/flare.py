@@ -164,7 +164,7 @@ class FlareModel(Grounded):
         whole = [Prompt.of(prompt) for prompt in prompts]
         return all_texts(self._texts, whole, one_each(sampling, len(whole)), begun)
 
-    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> Texts:
+    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]) -> Texts:
         pairs = enumerate(zip(prompts, samplings, strict=True))
         lines = (Line(place, self.opened(p), question_of(p), s) for place, (p, s) in pairs)
         with self.keeping():

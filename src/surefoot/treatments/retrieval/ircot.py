@@ -12,7 +12,7 @@ searches where it is unsure. Where the paper, its code and this differ: docs/irc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, ClassVar
@@ -24,8 +24,13 @@ from surefoot.models.writing import one_each
 from surefoot.text.chains import MARKER
 from surefoot.text.prompt import Prompt
 from surefoot.treatments.retrieval.grounded import Grounded, check_searching, refuse_whole_texts, with_trace
-from surefoot.treatments.retrieval.ircot_loop import Loop
-from surefoot.treatments.retrieval.ircot_prompts import demonstration_text, read_demonstrations, with_distractors
+from surefoot.treatments.retrieval.ircot_loop import Found, Loop
+from surefoot.treatments.retrieval.ircot_prompts import (
+    demonstration_text,
+    read_demonstrations,
+    read_pinned,
+    with_distractors,
+)
 from surefoot.treatments.retrieval.ircot_queries import QUERIES, Hygiene
 from surefoot.treatments.retrieval.pool import TOGETHER, Texts, all_texts
 from surefoot.treatments.retrieval.writing import LOOK_AHEAD
@@ -48,7 +53,7 @@ class Steps:
     """Limits of the loop: `cap` documents in all, `max_sentences` of at most `look_ahead` tokens.
 
     `stop` is looked for in each sentence, as a regular expression without regard to case. `query` is `last` (the last
-    sentence), `question+cot` or `cot` (all sentences).
+    sentence), `question+cot`, `cot` (all sentences), or `random` (some sentence of the corpus: an ablation).
     """
 
     cap: int = 15
@@ -71,9 +76,10 @@ class Steps:
 
 @dataclass(frozen=True)
 class Examples:
-    """`demonstrations` is a JSON Lines file, or from Python a sequence of `Demonstration`.
+    """`demonstrations` is a JSON Lines file or one of the paper's prompts (`.txt`); from Python a sequence of them.
 
-    Each is shown with its own documents and `distractors` of the others'. `instruct` says how a bare question is to be
+    Each is shown with its own documents and `distractors` of the others'; those of `surefoot.questions.demonstrations`
+    and of the paper's prompts have distractors already and take no more. `instruct` says how a bare question is to be
     answered where there are none.
     """
 
@@ -91,7 +97,9 @@ class Ircot:
     """`index`, `k`, `layout` and `budget` are those of `rag`; demonstrations are left out first.
 
     `retrieval` is `interleaved`, `once` (OneR) or `never` (NoR). `reader` is `none` (the chain of thought is the text),
-    `direct` (an answer alone) or `cot` (a new chain of thought over all documents).
+    `direct` (an answer alone) or `cot` (a new chain of thought over all documents). `pinned` gives questions a main
+    paragraph, which stands first, and whose title is searched for with the question: a JSON Lines file of question,
+    title and text, or from Python a mapping from question to `Document`.
     """
 
     index: Any = ""
@@ -100,6 +108,7 @@ class Ircot:
     budget: int = 0
     retrieval: str = "interleaved"
     reader: str = "none"
+    pinned: Any = ""
     steps: Steps = field(default_factory=Steps)
     hygiene: Hygiene = field(default_factory=Hygiene)
     examples: Examples = field(default_factory=Examples)
@@ -129,12 +138,15 @@ class IrcotModel(Grounded):
         shown = read_demonstrations(settings.examples.demonstrations)
         mixed = with_distractors(shown, settings.examples.distractors) if shown else []
         self.texts = {d: [demonstration_text(one, settings.layout, d) for one in mixed] for d in (False, True)}
+        self.pinned = read_pinned(settings.pinned)
         self._read: dict[Prompt, Prompt] = {}
+        if settings.steps.query == "random" and not hasattr(self.retriever, "corpus"):
+            raise BadInput('query is "random", a sentence of the corpus, and this index shows none; use another query.')
 
     def told(self) -> Mapping[str, Any]:
         s = self.settings
         rest = {"steps": asdict(s.steps), "hygiene": asdict(s.hygiene), "instruct": s.examples.instruct}
-        return {**super().told(), **rest, "examples": self.texts[False]}
+        return {**super().told(), **rest, "examples": self.texts[False], "pinned": self.pinned}
 
     def generate(
         self,
@@ -146,15 +158,23 @@ class IrcotModel(Grounded):
         whole = [Prompt.of(prompt) for prompt in prompts]
         return all_texts(self._texts, whole, one_each(sampling, len(whole)), begun)
 
-    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> Texts:
+    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]) -> Texts:
+        loop = Loop(self)
         with self.keeping():
-            loop = Loop(self)
-            found = loop.run(prompts, samplings)
-            if self.settings.reader == "none":
-                yield from ((one.place, with_trace(one.text, one.log)) for one in found)
-            else:
-                while own := list(islice(found, TOGETHER)):
-                    yield from zip((one.place for one in own), loop.answered(own), strict=True)
+            try:
+                for one, text in self._ended(loop, loop.run(prompts, samplings, begun)):
+                    del loop.open[one.place]
+                    yield one.place, text
+            except KeyboardInterrupt:
+                yield from loop.left()
+                raise
+
+    def _ended(self, loop: Loop, found: Iterator[Found]) -> Iterator[tuple[Found, Generation]]:
+        """The questions whose chains of thought came to their ends, with what a reader makes of them."""
+        if self.settings.reader == "none":
+            yield from ((one, with_trace(one.text, one.log)) for one in found)
+        while own := list(islice(found, TOGETHER)):
+            yield from zip(own, loop.answered(own), strict=True)
 
     def change(self, prompt: Prompt) -> Prompt:
         """The prompt of a direct reader with all documents that the loop found."""

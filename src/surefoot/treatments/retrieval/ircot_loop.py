@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.models.base import Generation
+from surefoot.models.trace import Trace
 from surefoot.retrieval.retriever import Document
 from surefoot.text.prompt import Prompt
 from surefoot.treatments.retrieval.grounded import Log, with_trace
 from surefoot.treatments.retrieval.ircot_prompts import Packed, Packer, framed
-from surefoot.treatments.retrieval.ircot_queries import query_of, take
+from surefoot.treatments.retrieval.ircot_queries import query_of, random_sentence, shortened, take
 from surefoot.treatments.retrieval.pool import NOTHING, pooled
 from surefoot.treatments.retrieval.showing import context_of, prompt_tokens, question_of, shown
 from surefoot.treatments.retrieval.writing import Sentence, next_sentences
@@ -43,6 +44,24 @@ class Found:
     done: bool = False
     told: str = ""
 
+    def go_on(self, begun: Generation) -> None:
+        """Take up what an interrupted call left, all of which stands in its trace."""
+        trace = begun.trace or Trace()
+        found = (document for event in trace.events if event.kind == "search" for document in event.documents)
+        self.documents += [Document(one.id, one.title, one.text) for one in found]
+        self.sentences = [event.text.strip() for event in trace.events if event.kind == "write"]
+        self.text, self.log = (
+            replace(begun, trace=None),
+            Log([*trace.events], trace.calls, trace.searches, trace.tokens),
+        )
+        self.done = any(event.kind == "stop" for event in trace.events)
+        self.told = next((event.note for event in reversed(trace.events) if event.kind == "decide"), "")
+
+    @property
+    def searches_next(self) -> bool:
+        """Whether the last sentence was not searched for yet."""
+        return not self.done and bool(self.log.events) and self.log.events[-1].kind == "write"
+
     def end(self, why: str, finished: bool) -> None:
         """Stop, and say why; `finished` is false where a limit was met."""
         self.done = True
@@ -58,31 +77,58 @@ class Loop:
         self.settings = model.settings
         self.steps = model.settings.steps
         self.packer = Packer(model.settings.layout, model.count, model.budget)
+        self.open: dict[int, Found] = {}
         self._frames: dict[tuple[Prompt, bool], tuple[Prompt, int]] = {}
 
     def first(self, prompt: Prompt) -> Prompt:
         """What is read for the first sentence."""
-        one = Found(0, prompt, question_of(prompt), Sampling())
-        self._search([one], [one.question])
+        one = self._found(0, prompt, Sampling())
+        if self.settings.retrieval != "never":
+            self._search([one], [self._opening(one)])
         return self.reading(one, direct=False).prompt
 
-    def run(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling]) -> Iterator[Found]:
-        """All questions, as they come to the ends of their chains of thought."""
-        pairs = enumerate(zip(prompts, samplings, strict=True))
-        return pooled((Found(i, p, question_of(p), s) for i, (p, s) in pairs), self._begin, self._step)
+    def run(
+        self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation] | None = None
+    ) -> Iterator[Found]:
+        """All questions, as they come to the ends of their chains of thought; `open` are those that began."""
+        texts = begun or [NOTHING] * len(prompts)
+        asked = enumerate(zip(prompts, samplings, texts, strict=True))
+        return pooled((self._found(i, p, s, text) for i, (p, s, text) in asked), self._begin, self._step)
+
+    def left(self) -> Iterator[tuple[int, Generation]]:
+        """What there is of the texts that began and were not given, each with its place, to be gone on with."""
+        for one in self.open.values():
+            whole = one.done and self.settings.reader == "none"
+            yield one.place, with_trace(one.text if whole else replace(one.text, finish_reason="interrupted"), one.log)
+
+    def _found(self, place: int, prompt: Prompt, sampling: Sampling, begun: Generation = NOTHING) -> Found:
+        """A question with the paragraph that it comes with, and what was begun of it."""
+        one = Found(place, prompt, question_of(prompt), sampling)
+        if one.question in self.model.pinned:
+            one.documents.append(shortened(self.model.pinned[one.question], self.settings.hygiene.words))
+        if begun.trace is not None:
+            one.go_on(begun)
+        return one
 
     def _begin(self, found: Sequence[Found]) -> None:
         """Search by the questions; where a reader answers from that, no chain of thought is written."""
+        self.open |= {one.place: one for one in found}
+        new = [one for one in found if not one.log.events]
         if self.settings.retrieval != "never":
-            self._search(found, [one.question for one in found])
+            self._search(new, [self._opening(one) for one in new])
         for one in found:
-            one.done = self.settings.retrieval != "interleaved" and self.settings.reader != "none"
+            one.done |= self.settings.retrieval != "interleaved" and self.settings.reader != "none"
+        self._follow(found)
 
     def _step(self, going: Sequence[Found]) -> None:
         """One more sentence of each question, and what it finds."""
         self._write(going)
+        self._follow(going)
+
+    def _follow(self, found: Sequence[Found]) -> None:
+        """Search behind the sentences that were written, where there is room for more documents."""
         if self.settings.retrieval == "interleaved":
-            open_ = [one for one in going if not one.done and len(one.documents) < self.steps.cap]
+            open_ = [one for one in found if one.searches_next and len(one.documents) < self.steps.cap]
             self._search(open_, [self._query(one) for one in open_])
 
     def answered(self, found: Sequence[Found]) -> list[Generation]:
@@ -160,7 +206,14 @@ class Loop:
             limit = min(limit, context - budget - SLACK)
         return limit - len(one.text.token_ids)
 
+    def _opening(self, one: Found) -> str:
+        """The first query: the question, behind the title of the paragraph that it comes with."""
+        main = self.model.pinned.get(one.question)
+        return one.question if main is None else f"{main.title} {one.question}".strip()
+
     def _query(self, one: Found) -> str:
+        if self.steps.query == "random":
+            return random_sentence(self.model.retriever.corpus, f"{one.question}/{len(one.sentences)}")
         return query_of(one.question, one.sentences, self.steps.query, self.settings.hygiene)
 
     def _search(self, found: Sequence[Found], queries: Sequence[str]) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from surefoot.errors import BadInput
+from surefoot.questions.demonstrations import Demonstration
 from surefoot.questions.question import Question
+from surefoot.questions.released_prompts import read_released_prompt
 from surefoot.retrieval.retriever import Document
 from surefoot.text.prompt import Conversation, Part, Prompt
 from surefoot.treatments.retrieval.showing import Count, layout_of, with_documents
@@ -23,35 +25,30 @@ DIRECT = "Answer with a few words, without a sentence around them.\n\n"
 BETWEEN = "\n\n\n"
 
 
-class Demonstration(NamedTuple):
-    """A question that is answered before the model's eyes; `documents` are those that its reasoning rests on."""
-
-    question: str
-    documents: tuple[Document, ...]
-    reasoning: tuple[str, ...]
-    answer: str
-
-    @classmethod
-    def of(cls, question: Question, documents: Mapping[str, Document]) -> Demonstration:
-        """From a question with gold reasoning and the documents of its first annotator, by id."""
-        if not question.reasoning or not question.answers:
-            raise BadInput(f'The question "{question.id}" has no reasoning to show; choose one that has.')
-        ids = dict.fromkeys(id for hop in (question.evidence or ((),))[0] for id in hop)
-        return cls(question.text, tuple(documents[id] for id in ids), question.reasoning, question.answers[0])
-
-
 def read_demonstrations(told: Any) -> tuple[Demonstration, ...]:
-    """Demonstrations as they are, or from a JSON Lines file: question, documents (title, text), reasoning, answer."""
+    """Demonstrations as they are, from a prompt of the paper (`.txt`), or from a JSON Lines file.
+
+    Its records have question, documents (title, text), reasoning and answer.
+    """
     if not isinstance(told, str):
         return tuple(told)
+    if told.endswith(".txt"):
+        return read_released_prompt(Path(told))
     return tuple(_read(told, n, line) for n, line in _lines(told)) if told else ()
+
+
+def read_pinned(told: Any) -> Mapping[str, Document]:
+    """The paragraph of each question that has one: as it is, or from a JSON Lines file of question, title and text."""
+    if not isinstance(told, str):
+        return dict(told)
+    return dict(_pinned(told, n, line) for n, line in _lines(told)) if told else {}
 
 
 def _lines(path: str) -> list[tuple[int, str]]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise BadInput(f"The demonstrations {path} cannot be read ({problem}); give a JSON Lines file.") from problem
+        raise BadInput(f"The file {path} cannot be read ({problem}); give a JSON Lines file.") from problem
     return [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
 
 
@@ -59,7 +56,10 @@ def _read(path: str, number: int, line: str) -> Demonstration:
     try:
         record = json.loads(line)
         documents = tuple(Document(f"{number}.{i}", d["title"], d["text"]) for i, d in enumerate(record["documents"]))
-        return Demonstration(record["question"], documents, tuple(record["reasoning"]), record["answer"])
+        gold = tuple(document.id for document in documents)
+        asked, reasoning = record["question"], tuple(record["reasoning"])
+        question = Question(str(number), asked, (record["answer"],), evidence=((gold,),), reasoning=reasoning)
+        return Demonstration(question, documents)
     except (ValueError, KeyError, TypeError) as problem:
         raise BadInput(
             f"{path}, line {number}: no demonstration ({problem!r}); give question, documents (title and text), "
@@ -67,10 +67,27 @@ def _read(path: str, number: int, line: str) -> Demonstration:
         ) from problem
 
 
+def _pinned(path: str, number: int, line: str) -> tuple[str, Document]:
+    try:
+        record = json.loads(line)
+        return record["question"], Document(f"pinned/{number}", record["title"], record["text"])
+    except (ValueError, KeyError, TypeError) as problem:
+        raise BadInput(
+            f"{path}, line {number}: no paragraph ({problem!r}); give question, title and text."
+        ) from problem
+
+
 def with_distractors(shown: Sequence[Demonstration], count: int, seed: int = 0) -> list[Demonstration]:
-    """Each demonstration with `count` documents of the others among its own, in an order that the seed fixes."""
+    """Each demonstration with `count` documents of the others among its own, in an order that the seed fixes.
+
+    One that shows a document which is not gold has its distractors already, and stays as it is; so does one that shows
+    no document at all.
+    """
     result = []
     for place, one in enumerate(shown):
+        if one.has_distractors or not one.documents:
+            result.append(one)
+            continue
         own = {document.text for document in one.documents}
         others = [d for k, other in enumerate(shown) if k != place for d in other.documents if d.text not in own]
         if len(others) < count:
@@ -78,7 +95,7 @@ def with_distractors(shown: Sequence[Demonstration], count: int, seed: int = 0) 
                 f"The other demonstrations have {len(others)} documents and {count} distractors are wanted; "
                 "give more demonstrations or fewer distractors."
             )
-        draw = random.Random(f"{seed}/{place}/{one.question}")
+        draw = random.Random(f"{seed}/{place}/{one.question.text}")
         mixed = [*one.documents, *draw.sample(others, count)]
         draw.shuffle(mixed)
         result.append(one._replace(documents=tuple(mixed)))
@@ -90,7 +107,10 @@ def demonstration_text(one: Demonstration, layout: str, direct: bool) -> str:
     shape = layout_of(layout)
     blocks = [shape.show(n, document) for n, document in enumerate(one.documents, start=1)]
     before = shape.heading + "".join(blocks) + shape.end if blocks else ""
-    return f"{before}Q: {one.question}\nA: {one.answer if direct else ' '.join(one.reasoning)}{BETWEEN}"
+    said = (one.question.answers or ("unknown",))[0] if direct else one.reasoning
+    if not said:
+        raise BadInput(f'The demonstration "{one.question.text}" has no reasoning to show; choose one that has.')
+    return f"{before}Q: {one.question.text}\nA: {said}{BETWEEN}"
 
 
 def framed(prompt: Prompt, direct: bool, told: bool) -> Prompt:

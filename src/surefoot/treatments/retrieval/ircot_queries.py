@@ -6,18 +6,18 @@ reason, fuzzy duplicates, limits in words).
 
 from __future__ import annotations
 
-import re
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from surefoot.errors import BadInput
 from surefoot.retrieval.retriever import Document
+from surefoot.text.chains import is_reasoning
+from surefoot.text.sentences import sentences
 
 WH_WORDS = frozenset(("who", "what", "when", "where", "why", "which", "how", "does", "is"))
-REASONING = re.compile(r"(?i)\s*(?:thus|so|therefore|hence|that is)\b")
-EQUALITY = re.compile(r"\d[\d,.]*\s*(?:[-+*/x×÷−]\s*\d[\d,.]*\s*)+=\s*-?\d")
-QUERIES = ("last", "question+cot", "cot")
+QUERIES = ("last", "question+cot", "cot", "random")
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,24 @@ class Hygiene:
                 raise BadInput(f"{name} is {getattr(self, name)}; use a number of words, or 0 for no limit.")
 
 
-def is_reasoning(sentence: str) -> bool:
-    """Whether a sentence only concludes (thus, so, therefore, hence, that is) or calculates."""
-    return bool(REASONING.match(sentence) or EQUALITY.search(sentence))
-
-
-def query_of(question: str, sentences: Sequence[str], mode: str, hygiene: Hygiene) -> str:
+def query_of(question: str, chain: Sequence[str], mode: str, hygiene: Hygiene) -> str:
     """The query behind the last sentence: that sentence, question and chain, or the chain.
 
     `last` goes back to the last sentence that states a fact, and to the question where none does.
     """
     if mode == "last":
-        facts = [s for s in sentences if not (hygiene.skip_reasoning and is_reasoning(s))]
+        facts = [s for s in chain if not (hygiene.skip_reasoning and is_reasoning(s))]
         query = facts[-1] if facts else question
     else:
-        query = " ".join([*([question] if mode == "question+cot" else []), *sentences])
+        query = " ".join([*([question] if mode == "question+cot" else []), *chain])
     return without_wh_words(query) if hygiene.wh_words else query.strip()
+
+
+def random_sentence(corpus: Sequence[Document], key: str) -> str:
+    """A sentence of a corpus, drawn by a key: the query of an ablation, which knows nothing of the chain of thought."""
+    draw = random.Random(key)
+    spans = sentences(corpus[draw.randrange(len(corpus))].text)
+    return draw.choice(spans).text if spans else ""
 
 
 def without_wh_words(query: str) -> str:

@@ -28,7 +28,8 @@ class Going(Protocol):
 Way = TypeVar("Way", bound=Going)
 Texts = Generator[tuple[int, Generation], None, None]
 """The texts of prompts as each comes to its end, with its place among them."""
-Write = Callable[[Sequence[Prompt], Sequence["Sampling"]], Texts]
+Write = Callable[[Sequence[Prompt], Sequence["Sampling"], Sequence[Generation]], Texts]
+"""Writes texts behind prompts, each on from what was begun of it; interrupted, it gives what there is of the others."""
 
 
 def pooled(
@@ -57,7 +58,7 @@ def all_texts(
 ) -> list[Generation]:
     """What `write` gives for all prompts; finished texts of an earlier call are taken as they are.
 
-    A text that was cut or interrupted is written anew from its prompt, which ends in the same text.
+    A text that was interrupted is gone on with; one that was cut is written anew, which ends in the same text.
     """
     from surefoot.models.writing import GenerationInterrupted
 
@@ -66,9 +67,11 @@ def all_texts(
         raise BadInput(f"{len(done)} texts were begun for {len(prompts)} prompts; give one for each, in their order.")
     waiting = [place for place, text in enumerate(done) if text.finish_reason != "stop"]
     for place in waiting:
-        done[place] = NOTHING
+        if done[place].finish_reason != "interrupted":
+            done[place] = NOTHING
+    own = [done[i] for i in waiting]
     try:
-        with closing(write([prompts[i] for i in waiting], [samplings[i] for i in waiting])) as texts:
+        with closing(write([prompts[i] for i in waiting], [samplings[i] for i in waiting], own)) as texts:
             for at, text in texts:
                 done[waiting[at]] = text
     except KeyboardInterrupt as interrupt:
