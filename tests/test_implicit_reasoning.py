@@ -215,6 +215,10 @@ def test_a_world_by_name_brings_documents_and_what_was_found_for_each_step() -> 
     assert found.pooled > found.written >= found.question
     assert math.isnan(found.predicted)
     assert min(share for share in found.steps if not math.isnan(share)) > 0.9
+    (some,) = load_tasks("world:implicit?size=200&count=4&conditions=raw,question")
+    assert [w.id for w in some.wordings] == ["question", "raw"]
+    with pytest.raises(BadInput, match='"rww" is no condition. Did you mean "raw"'):
+        load_tasks("world:implicit?conditions=rww")
     with pytest.raises(BadInput, match="seed, size and count"):
         load_tasks("world:implicit?size=many")
 

@@ -99,20 +99,31 @@ def implicit_task(
 
 
 def implicit_world(options: Mapping[str, str]) -> Task:
-    """The implicit questions of a world, its documents and BM25 over them; `options` are `seed`, `size`, `count`."""
+    """The implicit questions of a world, its documents and BM25 over them.
+
+    `options` are `seed`, `size`, `count`, and `conditions` separated by commas, by default all but `facts`, which say
+    what the documents state.
+    """
     from surefoot.retrieval.bm25 import BM25
     from surefoot.retrieval.corpus import Corpus
 
-    wrong = next((name for name in options if name not in ("seed", "size", "count")), None)
-    if wrong is not None or not all(value.isdecimal() for value in options.values()):
-        raise BadInput(f"world:implicit has {dict(options)}; its options are the numbers seed, size and count.")
-    numbers = {"seed": 0, "size": 1000, "count": 100} | {name: int(value) for name, value in options.items()}
+    numbers = {"seed": 0, "size": 1000, "count": 100}
+    given = {name: value for name, value in options.items() if name != "conditions"}
+    if not given.keys() <= numbers.keys() or not all(value.isdecimal() for value in given.values()):
+        raise BadInput(
+            f"world:implicit has {dict(options)}; its options are the numbers seed, size and count, and conditions."
+        )
+    numbers |= {name: int(value) for name, value in given.items()}
+    told = options.get("conditions", ",".join(one for one in CONDITIONS if one != "facts"))
     world = QuestionWorld(numbers["seed"], numbers["size"], ("implicit",), numbers["count"])
     documents = {document.id: document for document in world.documents}
     index = BM25.of(Corpus.of(list(documents.values())))
-    shown = [condition for condition in CONDITIONS if condition != "facts"]  # the documents state the same facts
     return implicit_task(
-        world.questions, documents=documents, retriever=index, conditions=shown, source="a made-up world"
+        world.questions,
+        documents=documents,
+        retriever=index,
+        conditions=[one.strip() for one in told.split(",")],
+        source="a made-up world",
     )
 
 

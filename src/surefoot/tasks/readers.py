@@ -212,7 +212,7 @@ SCHEMES: Mapping[str, Scheme] = {
     "contexts": Scheme(_contexts),
     "nomiracl": Scheme(_nomiracl, frozenset({"split", "languages", "each", "passages", "position", "pairs"})),
     "works": Scheme(_works, frozenset({"prefix", "tokens", "unlicensed"})),
-    "world": Scheme(_world, frozenset({"seed", "size", "count", "kinds", "tokens"})),
+    "world": Scheme(_world, frozenset({"seed", "size", "count", "kinds", "tokens", "conditions"})),
     "questions": Scheme(_questions),
     "strategyqa": Scheme(_strategyqa),
     "summaries": Scheme(_summaries, frozenset({"words", "tokens"})),
