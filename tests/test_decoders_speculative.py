@@ -78,6 +78,19 @@ def test_drawn_texts_have_the_targets_distribution_and_proposals_are_kept_as_oft
     assert abs(treated.tally.share - share) < 4 * deviation
 
 
+@pytest.mark.parametrize("tokens", [1, 2, 5])
+def test_a_pass_of_the_target_brings_as_many_tokens_as_the_break_even_says(tokens: int) -> None:
+    """(1 - a^k) / (1 - a) with a = sum min(p, q): chains whose next token does not depend on the last, never ending."""
+    p, q = torch.tensor([[0.6, 0.3, 0.1, 0.0]]).double(), torch.tensor([[0.2, 0.4, 0.4, 0.0]]).double()
+    target, draft = MarkovModel(p.expand(3, 4)), MarkovModel(q.expand(3, 4), "draft")
+    treated: Any = treat("speculative", target, draft=draft, tokens=tokens)
+    treated.generate(["a"], Sampling(max_new_tokens=1000, temperature=1.0))
+    a = float(torch.minimum(p, q).sum())
+    assert a == pytest.approx(0.6)
+    assert treated.tally.share == pytest.approx(a, abs=0.06)
+    assert 1000 / max(1, treated.tally.passes) == pytest.approx((1 - a**tokens) / (1 - a), rel=0.08)
+
+
 @pytest.mark.parametrize("draft", ["close", "another"])
 def test_neither_proposals_nor_batch_nor_a_stop_in_between_change_a_drawn_text(draft: str) -> None:
     own = [
