@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -12,11 +13,15 @@ ROOM = 128  # tokens by which a full store grows
 
 
 class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """The library's growing layer over a store longer than what it holds; `keys` and `values` are views of it."""
+    """The library's growing layer over a store longer than what it holds; `keys` and `values` are views of it.
+
+    `rows` is how many rows the store was made for.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.store: tuple[torch.Tensor, ...] | None = None
+        self.rows = 0
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
@@ -28,6 +33,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         if self.store is None or total > self.store[0].shape[-2]:
             pairs = ((self.keys, key_states), (self.values, value_states))
             self.store = tuple(_grown(old, new, held, total) for old, new in pairs)
+            self.rows = len(key_states)
         for part, new in zip(self.store, (key_states, value_states), strict=True):
             part[:, :, held:total] = new
         self.keys, self.values = (part[:, :, :total] for part in self.store)
@@ -43,8 +49,20 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self.store = None
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        super().batch_select_indices(indices)
-        self.store = None
+        """Rows that stay move up within the store; what is half empty is copied, and its memory given back."""
+        rows = indices.tolist()
+        rising = all(a < b for a, b in pairwise(rows))
+        if self.store is None or not rising or 2 * len(rows) <= self.rows or indices.device.type != "cpu":
+            super().batch_select_indices(indices)
+            self.store = None
+            return
+        total = self.get_seq_length()
+        for part in self.store:
+            for to, row in enumerate(rows):
+                if to != row:
+                    part[to, :, :total] = part[row, :, :total]
+        self.store = tuple(part[: len(rows)] for part in self.store)
+        self.keys, self.values = (part[:, :, :total] for part in self.store)
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
         super().reorder_cache(beam_idx)
