@@ -21,6 +21,7 @@ from surefoot.models.writing import GenerationInterrupted
 from surefoot.retrieval.bm25 import BM25
 from surefoot.retrieval.corpus import Corpus
 from surefoot.retrieval.retriever import Document, Hit
+from surefoot.text.prompt import Part
 from surefoot.texts import Asked, write_texts
 from surefoot.treatments.retrieval.ircot import Examples, Ircot, Steps
 
@@ -52,7 +53,8 @@ def treated(treatment: str, **settings: Any) -> Any:
     if treatment == "ircot":
         steps = Steps(max_sentences=3, look_ahead=6, cap=5)
         return Ircot(INDEX, k=2, steps=steps, examples=Examples(instruct=False), **settings).apply(tiny.causal())
-    return sf.treat(treatment, tiny.causal(), index=INDEX, k=2, look_ahead=6, window=5, **settings)
+    pieces = {"look_ahead": 6, "window": 5} if treatment == "flare" else {}
+    return sf.treat(treatment, tiny.causal(), index=INDEX, k=2, **pieces, **settings)
 
 
 def told(texts: Sequence[Generation]) -> list[Any]:
@@ -72,11 +74,16 @@ def trace(text: Generation) -> Trace:
 
 
 WAYS: list[tuple[str, dict[str, Any]]] = [
+    ("rag", {}),
     ("ircot", {}),
     ("ircot", {"reader": "direct"}),
     ("ircot", {"reader": "cot", "budget": 60}),
     ("ircot", {"retrieval": "once", "reader": "cot"}),
     ("ircot", {"retrieval": "never"}),
+    ("flare", {"theta": 0.05, "context": "keep-initial", "budget": 70}),
+    ("flare", {"theta": 1.0, "initial": "none"}),
+    ("flare", {"mode": "previous-sentence"}),
+    ("flare", {"mode": "previous-window"}),
 ]
 
 
@@ -87,6 +94,8 @@ def interrupted_at(model: Any, owner: Any, name: str, at: int) -> tuple[list[Gen
             return model.generate(PROMPTS, SAMPLING), False
         except GenerationInterrupted as stopped:
             begun = stopped.written
+        except KeyboardInterrupt:  # before anything was written
+            begun = None
     return model.generate(PROMPTS, SAMPLING, begun), True
 
 
@@ -170,3 +179,43 @@ def test_a_search_that_finds_nothing_new_is_no_sign_that_a_sentence_waits() -> N
     with pytest.raises(GenerationInterrupted) as stopped:
         Ircot(Empty(), steps=Steps(max_sentences=3)).apply(Words(3)).generate(["Is 3 odd?"], SAMPLING)
     assert model.generate(["Is 3 odd?"], SAMPLING, stopped.value.written) == [whole]
+
+
+class Asking(sf.ScriptedModel):
+    """Asks for two searches, and is stopped in one of its answers."""
+
+    def __init__(self, stop: int) -> None:
+        self.left = stop
+        self.prompts: list[str] = []
+        super().__init__(self.reply)
+
+    def reply(self, prompt: sf.Prompt, _: Any) -> str:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.prompts.append(prompt.text)
+        behind = prompt.text.rpartition("A:")[2]
+        return (
+            "odd." if "even)]" in behind else "and [Search(d even)] no" if "odd)]" in behind else "It [Search(c odd)] x"
+        )
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("context", ["replace", "keep-initial"])
+def test_searches_that_the_model_asked_for_stand_before_it_again(stop: int, context: str) -> None:
+    asked = sf.Prompt((Part("input", "Is 3 odd?\n"), Part("cue", "A:")))
+
+    def generate(model: Asking, begun: Sequence[Generation] | None = None) -> list[Generation]:
+        settings = {"mode": "instruct", "bias": 0.0, "cool_down": 0, "context": context}
+        written: list[Generation] = sf.treat("flare", model, index=INDEX, k=2, **settings).generate(
+            [asked], SAMPLING, begun
+        )
+        return written
+
+    plain, after = Asking(0), Asking(0)
+    whole = generate(plain)
+    with pytest.raises(GenerationInterrupted) as stopped:
+        generate(Asking(stop))
+    assert generate(after, stopped.value.written) == whole
+    assert whole[0].text == "It and odd."
+    assert after.prompts == plain.prompts[stop - 1 :]

@@ -15,9 +15,9 @@ Source: Jiang et al. 2023 (EMNLP), arXiv:2305.06983, and its released code where
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from surefoot.treatments.retrieval.flare_favoured import Favoured
 from surefoot.treatments.retrieval.flare_pieces import Asked, Cut, Piece, cut_pieces, sentence_pieces
 from surefoot.treatments.retrieval.flare_query import RULES, interleaved, masked, uncertain_spans
 from surefoot.treatments.retrieval.flare_questions import ask_about
+from surefoot.treatments.retrieval.flare_resume import go_on, left, mark, unbegun
 from surefoot.treatments.retrieval.flare_steps import MODES, Documents, Line, Mode
 from surefoot.treatments.retrieval.grounded import (
     Grounded,
@@ -160,16 +161,39 @@ class FlareModel(Grounded):
         sampling: Sampling | Sequence[Sampling] | None = None,
         begun: Sequence[Generation] | None = None,
     ) -> list[Generation]:
-        """Texts with their traces. Of texts that were `begun`, the finished ones stay and others are written anew."""
+        """Texts with their traces. Of texts that were `begun`, the finished ones stay and interrupted ones go on."""
         whole = [Prompt.of(prompt) for prompt in prompts]
         return all_texts(self._texts, whole, one_each(sampling, len(whole)), begun)
 
     def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]) -> Texts:
-        pairs = enumerate(zip(prompts, samplings, strict=True))
-        lines = (Line(place, self.opened(p), question_of(p), s) for place, (p, s) in pairs)
+        open_: dict[int, Line] = {}
+
+        def begin(lines: Sequence[Line]) -> None:
+            open_.update({line.place: line for line in lines})
+            self._begin(unbegun(lines))
+            mark(lines)
+
+        def step(lines: Sequence[Line]) -> None:
+            self.mode.step(self, lines)
+            mark(lines)
+
         with self.keeping():
-            for line in pooled(lines, self._begin, partial(self.mode.step, self)):
-                yield line.place, self._finished(line)
+            try:
+                for line in pooled(self._lines(prompts, samplings, begun), begin, step):
+                    del open_[line.place]
+                    yield line.place, self.finished(line)
+            except KeyboardInterrupt:
+                yield from left(self, open_.values())
+                raise
+
+    def _lines(
+        self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]
+    ) -> Iterator[Line]:
+        for place, (prompt, sampling, text) in enumerate(zip(prompts, samplings, begun, strict=True)):
+            line = Line(place, self.opened(prompt), question_of(prompt), sampling)
+            if text.trace is not None:
+                go_on(self, line, text)
+            yield line
 
     def _begin(self, lines: Sequence[Line]) -> None:
         if self.initial == "none":
@@ -194,9 +218,13 @@ class FlareModel(Grounded):
         return line.initial if kept else ()
 
     def context(self, line: Line, found: Documents) -> Documents:
-        """What stands before the model after a search."""
+        """What stands before the model after a search, as far as it fits."""
+        return self._fitting(line, self.shown_after(line, found))
+
+    def shown_after(self, line: Line, found: Documents) -> Documents:
+        """What is to stand before the model after a search."""
         kept = line.initial if self.settings.context == "keep-initial" else ()
-        return self._fitting(line, tuple(dict.fromkeys((*kept, *found))))
+        return tuple(dict.fromkeys((*kept, *found)))
 
     def queries(self, drafts: Sequence[tuple[Line, Piece]]) -> list[list[str]]:
         """What is searched for about each doubtful draft; the question where every word of it is masked."""
@@ -282,7 +310,8 @@ class FlareModel(Grounded):
             line.log.tokens += piece.drawn
         return pieces
 
-    def _finished(self, line: Line) -> Generation:
+    def finished(self, line: Line) -> Generation:
+        """The text as it is given, with its trace."""
         text = before_stop(line.written.text, line.sampling.stop)
         if self.settings.mode == "instruct" and self.mode.calls is not None:
             text = without_calls(self.mode.calls, text)

@@ -33,7 +33,8 @@ class Line:
     """One prompt, at its place in the request, and what was written behind it so far.
 
     `initial` are the documents of the question, `reading` those of the last search that the text asked for. `last` is
-    the last piece; `answered` is up to which character calls were answered, `searched` up to which token.
+    the last piece; `answered` is up to which character calls were answered, `searched` up to which token. `whole` is
+    the text with its trace at the end of the last step, which is what an interruption leaves.
     """
 
     place: int
@@ -42,6 +43,7 @@ class Line:
     sampling: Sampling
     log: Log = field(default_factory=Log)
     written: Generation = NOTHING
+    whole: Generation = NOTHING
     initial: Documents = ()
     reading: Documents = ()
     last: str = ""
