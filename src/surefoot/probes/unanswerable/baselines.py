@@ -74,8 +74,8 @@ def readers(tasks: Sequence[Task], which: str = "words") -> tuple[Reader, ...]:
     if which == "all":
         scores["similarity"] = Similarity.of(asked)
     return (
-        Reader("always present", _one, 0.5),
-        Reader("never present", _one, 1.5),
+        Reader("always", _one, 0.5),
+        Reader("never", _one, 1.5),
         *(Reader(name, score, _quantile([*map(score, asked)], answerable)) for name, score in scores.items()),
     )
 

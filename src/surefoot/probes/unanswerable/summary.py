@@ -84,7 +84,10 @@ class UnanswerableSummary(PlainJson):
 
     def tables(self) -> tuple[Table, ...]:
         """Overall, by prompt variant, by language and by resources of the language."""
-        note = "Both rates have invalid outputs in their denominators."
+        note = (
+            "Items, and invalid outputs in %: where no passage answers, and where one does. Invalid outputs are in the "
+            "denominators of both rates."
+        )
         if not isnan(self.spearman):
             note += (
                 f" Hallucination against Wikipedia passages: Spearman {self.spearman:.2f} (p {self.spearman_p:.2f})."
@@ -99,18 +102,25 @@ class UnanswerableSummary(PlainJson):
 
 
 def _table(title: str, lines: tuple[Rates, ...], note: str = "") -> Table:
-    columns = ("", "no answer", "answer", "hallucination", "error", "invalid (no answer)", "invalid (answer)", "AUC")
-    rows = tuple(
-        (
-            one.name,
-            f"{one.unanswerable:,}",
-            f"{one.answerable:,}",
-            *map(_ends, (one.hallucination, one.error, one.invalid_unanswerable, one.invalid_answerable)),
-            _interval(one.auc),
-        )
+    """Invalid shares and AUC have a column where there are any."""
+    columns = ["", "items", "hallucination", "error"]
+    rows = [
+        [one.name, f"{one.unanswerable:,}+{one.answerable:,}", _ends(one.hallucination), _ends(one.error)]
         for one in lines
-    )
-    return Table(title, columns, rows, note)
+    ]
+    if any(one.invalid_unanswerable.value > 0 or one.invalid_answerable.value > 0 for one in lines):
+        columns.append("invalid")
+        for row, one in zip(rows, lines, strict=True):
+            row.append(", ".join(_share(share.value) for share in (one.invalid_unanswerable, one.invalid_answerable)))
+    if not all(isnan(one.auc.value) for one in lines):
+        columns.append("AUC")
+        for row, one in zip(rows, lines, strict=True):
+            row.append(_interval(one.auc))
+    return Table(title, tuple(columns), tuple(map(tuple, rows)), note)
+
+
+def _share(value: float) -> str:
+    return "-" if isnan(value) else f"{100 * value:.1f}"
 
 
 def _ends(one: Interval) -> str:
