@@ -17,6 +17,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
@@ -238,6 +239,8 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 
 def _cell(values: list[float]) -> str:
+    if any(isnan(value) for value in values):  # a task without wordings of this class
+        return "-"
     spread = f" ±{100 * stdev(values):.1f}" if len(values) > 1 else ""
     return f"{100 * mean(values):.1f}{spread}"
 
