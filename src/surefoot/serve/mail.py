@@ -49,9 +49,11 @@ class Open:
             got = asyncio.ensure_future(self.mail.queue.get())
             waiting = {got} if watching is None else {got, watching}
             seconds = max(0.0, self.until - asyncio.get_running_loop().time())
-            done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            try:
+                done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                got.cancel()  # does nothing to what is done; where the client was cut off, nobody waits for it any more
             if got not in done:
-                got.cancel()
                 gone_away = watching is not None and watching in done
                 raise HTTPException(499 if gone_away else 504, "The request took too long; ask for fewer tokens.")
             index, piece = got.result()

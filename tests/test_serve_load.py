@@ -1,0 +1,102 @@
+"""Clients that are killed or send nonsense, all at once: the others get their own answers, and nothing is left."""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from typing import Any
+from urllib.parse import urlsplit
+
+import openai
+import pytest
+
+import tiny
+from serving import serving
+from surefoot.decoding.sampling import Sampling
+from surefoot.serve.engine import Engine
+
+QUESTIONS = [f"Is {n} odd?" for n in range(6)]
+
+
+def kill(address: str, rng: random.Random) -> None:
+    """A request whose connection is reset: half sent, waiting for its answer, or in the middle of it."""
+    parts = urlsplit(address)
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "Is 1 odd?"}], "max_tokens": 100, "stream": True}
+    data = json.dumps(body).encode()
+    head = f"POST {parts.path}/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    sent = f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        when = rng.choice(("sending", "waiting", "reading"))
+        connection.sendall(sent if when != "sending" else sent[: len(sent) // 2])
+        if when == "reading":
+            assert connection.recv(16) == b"HTTP/1.1 200 OK\r"
+
+
+def one_client(address: str, seed: int, expected: dict[str, str], counts: Counter[str]) -> None:
+    rng = random.Random(seed)
+    with openai.OpenAI(base_url=address, api_key="none", max_retries=0) as client:
+        for _ in range(8):
+            do = rng.choice(("ask", "ask", "kill", "malformed", "large"))
+            if do == "kill":
+                kill(address, rng)
+                continue
+            question = rng.choice(QUESTIONS)
+            content = "x" * 2_000_000 if do == "large" else question
+            turns: Any = [{"role": "user", "content": content}]
+            given: dict[str, Any] = {"n": 1000} if do == "malformed" else {}
+            try:
+                answer = client.chat.completions.create(
+                    model="tiny", messages=turns, max_tokens=8, temperature=0, **given
+                )
+                counts["own" if answer.choices[0].message.content == expected[question] else "crossed"] += 1
+            except openai.APIStatusError as error:
+                counts[f"{do} {error.status_code}"] += 1
+
+
+def test_clients_that_are_killed_or_send_nonsense_leave_the_others_and_the_server_unharmed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("surefoot.models.local.LocalModel.ends", property(lambda _: frozenset()))  # long texts
+    model = tiny.causal(chat=True)
+    expected = {q: model.generate([q], Sampling(8))[0].text for q in QUESTIONS}
+    counts: Counter[str] = Counter()
+    with serving(rows=4) as (address, engine):
+        threads = [threading.Thread(target=one_client, args=(address, seed, expected, counts)) for seed in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        _is_idle(engine)
+    gc.collect()
+    assert not caplog.records  # such as a task that was destroyed while it was pending
+    assert set(counts) == {"own", "malformed 400", "large 413"}
+    drawn = Counter(do for seed in range(6) for do in _drawn(seed))
+    assert counts["own"] == drawn["ask"]
+
+
+def _drawn(seed: int) -> list[str]:
+    """What a client does, by the same draws."""
+    rng, done = random.Random(seed), []
+    for _ in range(8):
+        done.append(rng.choice(("ask", "ask", "kill", "malformed", "large")))
+        if done[-1] == "kill":
+            rng.choice((0, 1, 2))
+        else:
+            rng.choice(QUESTIONS)
+    return done
+
+
+def _is_idle(engine: Engine) -> None:
+    until = time.monotonic() + 20
+    while (engine.running or engine.waiting) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert engine.running == 0
+    assert not engine.waiting
+    assert all(group.batch is None for group in engine.groups.values())
