@@ -171,8 +171,8 @@ def long_pairs(count: int) -> list[ContextPair]:
     for place, fact in enumerate(facts):
         pair, (second, third) = planted_pair(fact), (facts[(place + k) % count] for k in (1, 2))
         generated, retrieved = (fact.paragraph(_value(pair, text)) for text in (pair.generated, pair.retrieved))
-        texts = {"generated": f"{generated} {second.paragraph()}", "retrieved": f"{retrieved} {third.sentence()}"}
-        found.append(replace(pair, **texts))
+        longer, shorter = f"{generated} {second.paragraph()}", f"{retrieved} {third.sentence()}"
+        found.append(replace(pair, generated=longer, retrieved=shorter))
     return found
 
 

@@ -26,14 +26,16 @@ from surefoot.probes.context_preference.calibrations import by_side, copier, fir
 from surefoot.probes.context_preference.filters import AIG, AIR, FILTERS, is_unknown, occurs, sift
 from surefoot.probes.context_preference.matching import greedy_match, token_matching
 from surefoot.probes.context_preference.null import exchanged, null
-from surefoot.probes.context_preference.preference import diff_gr, preference, source_of
+from surefoot.probes.context_preference.preference import NONE, diff_gr, preference, source_of
 from surefoot.probes.context_preference.probe import ContextPreference
 from surefoot.probes.context_preference.reading import short_answer
 from surefoot.probes.context_preference.similarity import jaccard, semantic, sentence_jaccard, slice_by
 from surefoot.probes.context_preference.splitting import sentence_truncated, sentences_of, truncated, word_count
 from surefoot.probes.context_preference.units import Answer, Texts, Unit, order_of, units_of
 from surefoot.probes.stored import read_reading
+from surefoot.report.context_preference import bar
 from surefoot.runs.source import Rows
+from surefoot.stats.intervals import Interval
 from surefoot.tasks.contexts import CONDITIONS, ContextPair, context_tasks, read_contexts
 from surefoot.tasks.lint import lint
 from surefoot.tasks.loading import load_tasks
@@ -165,6 +167,17 @@ def test_a_run_is_read_again_and_reported(tmp_path: Path) -> None:
     text = again.save(tmp_path / "report.html").read_text()
     assert again.summary.sentence() in text
     assert "DiffGR +1.00" in again.summary.sentence()
+    for one in (*again.summary.sets, *again.summary.orders):
+        said = f"{one.name.removesuffix('-first')}, {one.questions} questions: +1.00 (+1.00 to +1.00)"
+        assert f'aria-label="{said}"' in text
+
+
+@pytest.mark.parametrize(("value", "at"), [(-1.0, "0%"), (0.0, "50%"), (0.5, "75%"), (1.0, "100%")])
+def test_the_figure_runs_from_the_retrieved_context_to_the_generated_one(value: float, at: str) -> None:
+    found = bar("AIG", 12, Interval(value, -1, 1))
+    assert (found.at, found.low, found.high) == (at, "0%", "100%")
+    assert found.label == f"AIG, 12 questions: {value:+.2f} (-1.00 to +1.00)"
+    assert bar("AIG", 3, NONE).at == ""
 
 
 # Filters
@@ -380,7 +393,7 @@ def test_the_best_sentence_is_the_best_match_of_tokens() -> None:
             return [np.eye(6)[[known.index(w) for w in re.findall("[a-z]+", text.lower())]] for text in texts]
 
     found = token_matching({"1": Texts("Who made it?", "Rain fell. It made rain.", "Bert fell.")}, Words())
-    assert found == {"1": (pytest.approx(2 / 3), 0)}
+    assert found["1"] == pytest.approx((2 / 3, 0))
 
 
 def test_slices_have_equal_counts_and_hold_every_question_once_in_order() -> None:

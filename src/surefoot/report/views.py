@@ -22,6 +22,7 @@ VIEWS: Mapping[str, str] = {
     "representation": "surefoot.report.representation",
     "multi-hop": "surefoot.report.multi_hop",
     "unanswerable": "surefoot.report.unanswerable",
+    "context-preference": "surefoot.report.context_preference",
 }
 DEFAULT = "surefoot.report.plain"
 

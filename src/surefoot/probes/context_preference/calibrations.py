@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from surefoot.calibration import Calibration, Truth
@@ -84,7 +85,10 @@ def calibrations() -> tuple[Calibration, ...]:
             "similar-copier",
             "answers with what the context says that shares more words with the question",
             lambda: read(most_similar, "sum"),
-            {"lowest slice": Truth(-1, 0), "highest slice": Truth(1, 0), "sign errors": Truth(0, 0)},
+            {
+                **{"lowest slice": Truth(-1, 0), "highest slice": Truth(1, 0)},
+                **dict.fromkeys(("sign errors", "falls"), Truth(0, 0)),
+            },
         ),
         Calibration(
             "knowing",
@@ -141,6 +145,7 @@ def read(pick: Pick, answering: Any, *, order: Any = "both", knows: bool = False
         **readings,
         **{name: _value(one) for name, one in ends.items()},
         "sign errors": len(wrong),
+        "falls": sum(_value(b) < _value(a) for a, b in pairwise(slices)),
         "right on AIG": summary.preference("AIG").right.value,
         "right on AIR": summary.preference("AIR").right.value,
         "parametric": counts["parametric"],

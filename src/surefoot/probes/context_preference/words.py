@@ -92,7 +92,7 @@ def _accuracy_table(summary: ContextPreferenceSummary) -> Table:
 
 
 def _order_table(summary: ContextPreferenceSummary) -> Table:
-    lines = tuple(_line(one) for one in summary.orders if one.questions)
+    lines = tuple((one.name.replace("-", " "), *_line(one)[1:]) for one in summary.orders if one.questions)
     return Table("By the order of the contexts, AIG and AIR together, %", ("order", *COLUMNS), lines)
 
 
