@@ -21,6 +21,7 @@ import tiny
 from serving import catalogue, serving
 from surefoot.decoding.sampling import Sampling
 from surefoot.serve.desk import Limits
+from surefoot.serve.jobs import Weighing
 from surefoot.serve.run import plain_twin
 from surefoot.text.prompt import Part, Prompt
 from surefoot.treatments import treat
@@ -313,6 +314,19 @@ def test_a_bad_completion_is_refused_with_a_sentence(change: Any, part: str, add
     code, answer = post(address, {"model": "tiny", **change}, "/completions")
     assert code == 400
     assert part in answer["error"]["message"]
+
+
+def test_a_text_that_is_refused_is_refused_alone() -> None:
+    """Under a treatment that adds 200 tokens one of two texts no longer fits; both are weighed in one batch."""
+    model = treat("system-prompt", plain_twin(tiny.causal(chat=True)), text="x" * 200)
+    told: dict[str, Any] = {}
+    jobs = [
+        Weighing(model, [5] * length, lambda piece, name=name: told.update({name: piece}))  # type: ignore[misc]
+        for name, length in (("short", 4), ("long", 200), ("other", 6))
+    ]
+    surefoot.serve.engine.weigh(jobs)
+    assert "do not fit" in told["long"].error
+    assert [len(told[name].tokens) for name in ("short", "other")] == [4, 6]
 
 
 def test_keys_are_asked_for_and_health_is_open() -> None:

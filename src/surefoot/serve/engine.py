@@ -124,7 +124,7 @@ class Engine:
             group = self.groups.setdefault(key, Group(jobs[0].model))
             weighings = [job for job in jobs if isinstance(job, Weighing)]
             if weighings:
-                _guarded(weighings, lambda own=weighings: weigh(own))
+                weigh(weighings)
                 self.trimmer.note(len(weighings))
             writing = [job for job in jobs if isinstance(job, Job)]
             if group.whole:
@@ -193,13 +193,25 @@ def weigh(jobs: Sequence[Weighing]) -> None:
         while pending and (not part or held + pending[0].rows <= WEIGHED):
             held += pending[0].rows
             part.append(pending.pop(0))
-        answers = [[[*job.ids[job.start :], *job.ids[: job.looks_on]]] for job in part]
-        found = part[0].model.forced([_read_first(job) for job in part], answers)
-        before, top = Piece(), 0
-        for job, forced in zip(part, found, strict=True):
-            before = weighed(job, forced.logits[0], before.tokens if job.top == top and not job.last else ())
-            top = job.top
-            job.tell(before)
+        _guarded(part, lambda own=part: _weigh_together(own))
+
+
+def _weigh_together(jobs: Sequence[Weighing]) -> None:
+    """In one batch; where one of the texts is refused, each on its own."""
+    answers = [[[*job.ids[job.start :], *job.ids[: job.looks_on]]] for job in jobs]
+    try:
+        found = jobs[0].model.forced([_read_first(job) for job in jobs], answers)
+    except SurefootError:
+        if len(jobs) == 1:
+            raise
+        for job in jobs:
+            _guarded([job], lambda one=job: _weigh_together([one]))
+        return
+    before, top = Piece(), 0
+    for job, forced in zip(jobs, found, strict=True):
+        before = weighed(job, forced.logits[0], before.tokens if job.top == top and not job.last else ())
+        top = job.top
+        job.tell(before)
 
 
 def _read_first(job: Weighing) -> TokenPrompt:
