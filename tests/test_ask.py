@@ -137,7 +137,7 @@ def test_the_command_asks_and_writes_the_page(tmp_path: Path, monkeypatch: pytes
     from surefoot.cli.app import app
 
     monkeypatch.setattr("surefoot.models.load.load", lambda *_, **__: ScriptedModel(reader))
-    monkeypatch.setattr("surefoot.side_by_side._opened", lambda _: WordOverlap(documents()))
+    monkeypatch.setattr("surefoot.side_by_side.opened", lambda _: WordOverlap(documents()))
     page = tmp_path / "page.html"
     words = ["ask", QUESTION.text, "--index", "idx", "--by", "bare", "--by", "rag:k=1", "--html", str(page)]
     ran = CliRunner().invoke(app, words)

@@ -71,8 +71,12 @@ def test_an_index_of_another_encoder_is_not_asked(tmp_path: Path) -> None:
         open_index(tmp_path / "idx", encoder=BagEncoder(seed=1))
 
 
-def test_a_folder_that_is_no_index_and_a_way_without_one_are_named(place: Place) -> None:
+def test_a_folder_that_is_no_index_is_named_before_the_model_is_loaded(place: Place) -> None:
+    place.patch.setattr("surefoot.models.load.load", lambda *_, **__: pytest.fail("the model was loaded"))
     assert "nowhere" in ask(place, "--by", "rag", "--index", "nowhere")
+
+
+def test_a_way_without_an_index_is_named(place: Place) -> None:
     for way in GROUNDED:
         assert f"{way} searches an index and none was given" in ask(place, "--by", way)
 

@@ -96,7 +96,7 @@ def ask(
         raise BadInput("The question is empty; say what is to be asked.")
     if not by:
         raise BadInput("No way to ask was given; give bare, or the name of a treatment such as rag.")
-    prompt, retriever = prompt_of(question, wording), _opened(index)
+    prompt, retriever = prompt_of(question, wording), opened(index)
     loaded = load(model) if isinstance(model, str) else model
     ways = [(label_of(way), treated(loaded, way, retriever)) for way in by]
     asked = Question("asked", question, tuple(answers))
@@ -147,8 +147,8 @@ def label_of(way: Way) -> str:
     return f"{name} ({', '.join(f'{key}={value}' for key, value in settings.items())})" if settings else name
 
 
-def _opened(index: Any) -> Any:
-    """A retriever, opened once for all ways."""
+def opened(index: Any) -> Any:
+    """The index in a folder, opened once for all ways; a retriever as it is."""
     if not isinstance(index, str | Path):
         return index
     from surefoot.retrieval.index import open_index

@@ -50,8 +50,10 @@ def ask(
     """Ask one question in several ways: the bare model, and treated ones with the documents that they read."""
     from surefoot.progress import Progress
     from surefoot.side_by_side import ask as ask_in_ways
+    from surefoot.side_by_side import opened
 
     ways = [settings_of(text) for text in by or (["bare", "rag"] if index else ["bare"])]
+    retriever = opened(index)  # before the model, so that a missing index is said at once
     with Progress(quiet=as_json) as progress:
         progress.say(f"loading {model}")
         endpoint = endpoint_from(tokenizer, budget)
@@ -61,7 +63,7 @@ def ask(
             question,
             loaded,
             by=ways,
-            index=index,
+            index=retriever,
             answers=answer or (),
             wording=wording,
             max_new_tokens=max_new_tokens,
