@@ -60,9 +60,7 @@ def roc(args: argparse.Namespace) -> None:
     plain = sf.load("smollm2", format="plain")
     negatives = {"human": human, "plain": texts(args, None)}
     likelihoods = {name: likelihood(plain, heads, own) for name, own in negatives.items()}
-    print(
-        "| | AUC of z, human | AUC of z, plain | AUC of likelihood, human | AUC of likelihood, plain | missed at z > 4 |"
-    )
+    print("| | z, human | z, plain | likelihood, human | likelihood, plain | missed at z > 4 |")
     print("|---|---|---|---|---|---|")
     for setting in GRID:
         detector, own = Detector(key_of(*setting)), texts(args, setting)

@@ -86,7 +86,7 @@ def line(texts: list[str], heads: list[str], detector: Detector, plain: Language
     found = wilson(sum(count.verdict == "watermarked" for count in counts), len(counts))
     share = sum(count.green for count in counts) / sum(count.scored for count in counts)
     low, value, high = (round(100 * x) for x in (found.low, found.value, found.high))
-    z = mean(count.z for count in counts)
+    z = mean(count.z for count in counts if count.scored)
     return f"{z:.1f} | {share:.3f} | {value} % ({low} to {high}) | {perplexity:.1f}"
 
 
