@@ -16,8 +16,6 @@ import command
 import surefoot
 from surefoot.decoding.sampling import Sampling
 
-pytest.importorskip("transformers.cli.serve")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
