@@ -73,6 +73,8 @@ def test_the_mean_over_languages_has_the_variance_of_a_mean_and_skips_empty_ones
     assert found.value == pytest.approx(0.7)
     assert found.high - found.low == pytest.approx(2 * 1.959964 * 0.04**0.5 / 2, rel=1e-5)
     assert isnan(mean_area([]).value)
+    alone = mean_area([Area(0.6, 0.01), auc(np.array([[1.0]]), np.array([[0.0]]))])
+    assert (alone.value, isnan(alone.low), isnan(alone.high)) == (0.8, True, True)
     assert isnan(auc(np.zeros((0, 1)), np.zeros((3, 1))).value)
     assert auc(np.array([[np.inf]]), np.array([[-np.inf], [5.0]])).value == 1
 

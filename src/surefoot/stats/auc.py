@@ -37,13 +37,18 @@ def auc(positive: Floats, negative: Floats) -> Area:
 
 
 def mean_area(areas: Iterable[Area], level: float = 0.95) -> Interval:
-    """The unweighted mean of independent areas with its normal interval, cut at 0 and 1; those without a value are left
-    out. At 0 and 1 the estimated variance is 0, and so is the width: few items do not make such an area certain."""
+    """The unweighted mean of independent areas with its normal interval, cut at 0 and 1; NaN areas are left out.
+
+    The ends are NaN where an area has no variance. At 0 and 1 the estimated variance is 0, and so is the width: few
+    items do not make such an area certain.
+    """
     there = [one for one in areas if np.isfinite(one.value)]
     if not there:
         return Interval(np.nan, np.nan, np.nan)
     value = float(np.mean([one.value for one in there]))
     half = NormalDist().inv_cdf((1 + level) / 2) * float(np.sqrt(sum(one.variance for one in there))) / len(there)
+    if not np.isfinite(half):
+        return Interval(value, np.nan, np.nan)
     return Interval(value, max(0.0, value - half), min(1.0, value + half))
 
 
