@@ -84,3 +84,17 @@ def test_rows_that_begin_differently_go_on_in_one_pass() -> None:
     assert together == texts(tiny.causal(), prompts)
     assert len(passes) <= DRAWN.max_new_tokens
     assert texts(model, prompts) == texts(tiny.causal(), prompts)
+
+
+def test_what_is_kept_in_two_parts_is_what_is_kept_at_once() -> None:
+    keys, values = torch.randn(2, 3 * BLOCK, 8), torch.randn(2, 3 * BLOCK, 8)
+    module, ids = torch.nn.Identity(), list(range(3 * BLOCK + 1))
+    whole, parts = PrefixStore(2**20), PrefixStore(2**20)
+    whole.keep(module, ids, [(keys, values)])
+    parts.keep(module, ids[: 2 * BLOCK - 1], [(keys, values)])
+    assert parts.known(module, ids) == BLOCK
+    parts.keep(module, ids, [(keys[:, BLOCK:], values[:, BLOCK:])], BLOCK)
+    assert parts.known(module, ids) == whole.known(module, ids) == 3 * BLOCK
+    assert parts.held == whole.held
+    for one, other in zip(parts.longest(module, ids), whole.longest(module, ids), strict=True):
+        assert torch.equal(one, other)

@@ -12,7 +12,7 @@ from surefoot.decoding.branch import Next
 from surefoot.errors import NotAvailable
 from surefoot.models.base import TokenCount
 from surefoot.models.cache import RoomyLayer, roomy_cache
-from surefoot.models.prefix_store import PrefixStore
+from surefoot.models.prefix_store import BLOCK, PrefixStore
 from surefoot.models.tree_attention import TreeRunner, Unsupported
 
 BLOCK_TOKENS = 256  # up to here a stretch of the prefix tree is one block; attention cost grows with its square
@@ -104,9 +104,12 @@ class CausalBranch:
         if self.store is None:
             return
         for row, ids in enumerate(self.prompts):
-            own = self.mask[row].bool()
+            start = self.store.known(self.model, ids)
+            if len(ids) - start < BLOCK:
+                continue
+            own = self.mask[row].nonzero()[start:, 0]
             pairs = [(layer.keys[row][:, own], layer.values[row][:, own]) for layer in self.cache.layers]
-            self.store.keep(self.model, ids, pairs)
+            self.store.keep(self.model, ids, pairs, start)
 
     def _on_tree(self) -> torch.Tensor | None:
         """Logits behind the prompts, the cache being filled from their tree; None where that cannot be done."""

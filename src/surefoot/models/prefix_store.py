@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import count, islice, takewhile
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -41,11 +41,23 @@ class PrefixStore:
         self.found += BLOCK * len(blocks)
         return blocks
 
+    def known(self, module: torch.nn.Module, ids: Sequence[int]) -> int:
+        """How many tokens from the beginning on are kept."""
+        return BLOCK * sum(1 for _ in takewhile(self._blocks.__contains__, self._keys(module, ids)))
+
     def keep(
-        self, module: torch.nn.Module, ids: Sequence[int], layers: Sequence[tuple[torch.Tensor, torch.Tensor]]
+        self,
+        module: torch.nn.Module,
+        ids: Sequence[int],
+        layers: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        start: int = 0,
     ) -> None:
-        """Keep the blocks of a prompt from its keys and values: one pair a layer, shape (key heads, tokens, width)."""
-        for index, key in enumerate(self._keys(module, ids)):
+        """Keep the blocks of a prompt from its keys and values: one pair a layer, shape (key heads, tokens, width).
+
+        They are those of the tokens from `start` on, where a block begins; the blocks before are kept already.
+        """
+        first = start // BLOCK
+        for index, key in enumerate(islice(self._keys(module, ids), first, None)):
             if key in self._blocks:
                 self._blocks.move_to_end(key)
                 continue
