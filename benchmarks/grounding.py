@@ -1,10 +1,15 @@
 """Searching while writing: what kept prefixes and batches save.
 
-    python benchmarks/grounding.py                     SmolLM2, 12 bridge questions
-    python benchmarks/grounding.py --questions 4
+    python benchmarks/grounding.py steps                     IRCoT and FLARE with fresh prompts and with kept prefixes
+    python benchmarks/grounding.py steps --only "flare, three questions" --questions 1
+    python benchmarks/grounding.py probe                     the multi-hop probe over 1,000 questions, and one at a time
+    python benchmarks/grounding.py probe --only ircot --questions 64 --alone 4
 
-The sentences are SmolLM2's own, and no answer ends a chain early. Compared are texts as well as times: what is faster
-must write the same. Times are of the processor, so that what else the machine does counts little; run on one core.
+SmolLM2 on the questions of a world. In `steps`, passages have about 100 words (six documents of the world each), and
+prompts are as long as the papers': IRCoT's 15 demonstrations with 2 distractors each, FLARE's 8; with three questions
+at once they and the answers are as long as those of ASQA, where FLARE keeps the first documents. `bare` has no
+demonstrations and documents of one sentence. `probe` measures one at a time on a few questions and multiplies. Texts
+are compared as well as times, which are of the processor; `read` are the tokens that were computed.
 """
 
 from __future__ import annotations
@@ -13,22 +18,49 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import process_time
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
+
+import surefoot as sf
 from surefoot.decoding.sampling import Sampling
 from surefoot.models.base import Generation, LanguageModel
-from surefoot.models.load import load
+from surefoot.probes.multi_hop.probe import MultiHop
+from surefoot.questions.demonstrations import demonstrations
+from surefoot.questions.question import Question
 from surefoot.retrieval.bm25 import BM25
 from surefoot.retrieval.corpus import Corpus
-from surefoot.treatments import treat
+from surefoot.retrieval.retriever import Document
+from surefoot.tasks.questions import question_task
+from surefoot.text.prompt import Part, Prompt
 from surefoot.treatments.retrieval.grounded import Grounded
 from surefoot.worlds.corpora import QuestionWorld
 
+FACTS = 6  # documents of the world in a passage of about 100 words
+KINDS = ("bridge", "comparison", "implicit")
 
-def timed(work: Callable[[], list[Generation]]) -> tuple[float, list[Generation]]:
-    start = process_time()
+
+class Setting(NamedTuple):
+    """A treatment and what it is asked."""
+
+    model: LanguageModel
+    prompts: Sequence[Prompt | str]
+    sampling: Sampling
+
+
+class Timed(NamedTuple):
+    """Texts, seconds of the processor, and tokens that were computed."""
+
+    texts: list[Generation]
+    seconds: float
+    read: int
+
+
+def timed(model: LanguageModel, work: Callable[[], list[Generation]]) -> Timed:
+    """What some work takes."""
+    start, before = process_time(), model.tokens.computed
     texts = work()
-    return process_time() - start, texts
+    return Timed(texts, process_time() - start, model.tokens.computed - before)
 
 
 @contextmanager
@@ -47,38 +79,121 @@ def afresh() -> Iterator[None]:
         Grounded.keeping = kept  # type: ignore[method-assign]
 
 
-def told(what: str, slow: float, fast: float, old: Sequence[Generation], new: Sequence[Generation]) -> None:
-    same = sum(a.text == b.text for a, b in zip(old, new, strict=True))
-    print(f"| {what} | {slow:.1f} s | {fast:.1f} s | {slow / fast:.2f} | {same} of {len(old)} |", flush=True)
+def passages(world: QuestionWorld) -> list[Document]:
+    """The world's documents, `FACTS` neighbours in one."""
+    chunks = [world.documents[i : i + FACTS] for i in range(0, len(world.documents), FACTS)]
+    return [Document(own[0].id, own[0].title, " ".join(f"{d.title}: {d.text}" for d in own)) for own in chunks]
+
+
+def few(shots: Sequence[str], question: str) -> Prompt:
+    """A question behind demonstrations."""
+    told = Part("demonstration", "".join(shots)) if shots else Part("instruction", "Answer in short sentences.\n")
+    return Prompt((told, Part("input", f"Question: {question}\n"), Part("cue", "Answer:")))
+
+
+def settings(model: LanguageModel, world: QuestionWorld, count: int) -> dict[str, Setting]:
+    """IRCoT and FLARE as their papers have them, and without demonstrations."""
+    asked = [question.text for question in world.questions if question.kind in KINDS]
+    index, single = BM25.of(Corpus.of(passages(world))), BM25.of(Corpus.of(list(world.documents)))
+    shown = demonstrations(world, 24, 2, KINDS)
+    one = [f"Question: {d.question.text}\nAnswer: {d.reasoning}\n\n" for d in shown[:8]]
+    three = [
+        f"Question: {' '.join(d.question.text for d in own)}\nAnswer: {' '.join(d.reasoning for d in own)}\n\n"
+        for own in zip(*(shown[k::3] for k in range(3)), strict=True)
+    ]
+    stop, long = Sampling(96, stop=("\nQuestion:",)), Sampling(192, stop=("\nQuestion:",))
+    keep = {"context": "keep-initial", "initial": "first-keep", "k": 5}
+    return {
+        "ircot": Setting(
+            sf.treat("ircot", model, index=index, demonstrations=shown[:15]), asked[:count], Sampling(160)
+        ),
+        "flare": Setting(sf.treat("flare", model, index=index), [few(one, q) for q in asked[:count]], stop),
+        "flare, three questions": Setting(
+            sf.treat("flare", model, index=index, **keep),
+            [few(three, " ".join(asked[k : k + 3])) for k in range(count)],
+            long,
+        ),
+        "bare ircot": Setting(sf.treat("ircot", model, index=single), asked[:count], Sampling(128)),
+        "bare flare": Setting(sf.treat("flare", model, index=single), [few([], q) for q in asked[:count]], stop),
+    }
+
+
+def told(what: str, slow: Timed, fast: Timed) -> None:
+    """One line of the table."""
+    same = sum(a.text == b.text for a, b in zip(slow.texts, fast.texts, strict=True))
+    times, read = f"{slow.seconds:.1f} s | {fast.seconds:.1f} s", f"{slow.read} | {fast.read}"
+    print(
+        f"| {what} | {times} | {slow.seconds / fast.seconds:.2f} | {read} | {same} of {len(slow.texts)} |", flush=True
+    )
+
+
+def steps(model: LanguageModel, world: QuestionWorld, count: int, only: str) -> None:
+    """Fresh prompts against kept prefixes, one question at a time and together."""
+    print("| | fresh prompts | kept prefixes | times | read | read | same text |\n|---|---|---|---|---|---|---|")
+    for name, (treated, prompts, sampling) in settings(model, world, count).items():
+        if only not in ("", name):
+            continue
+
+        def alone() -> list[Generation]:
+            return [treated.generate([prompt], sampling)[0] for prompt in prompts]  # noqa: B023
+
+        def together() -> list[Generation]:
+            return treated.generate(prompts, sampling)  # noqa: B023
+
+        for what, work in (("one at a time", alone), ("together", together))[: 1 + (count > 1)]:
+            with afresh():
+                slow = timed(model, work)
+            fast = timed(model, work)
+            told(f"{name}, {what}", slow, fast)
+        calls = sum(text.trace.calls for text in fast.texts if text.trace) / count
+        length = sum(text.prompt_tokens for text in fast.texts) / count
+        print(f"{name}: {calls:.1f} calls a question, {length:.0f} tokens in the last prompt of each", flush=True)
+
+
+def probe(model: LanguageModel, world: QuestionWorld, count: int, alone: int, only: str) -> None:
+    """The multi-hop probe over `count` questions at once, and over `alone` of them one at a time."""
+    index = BM25.of(Corpus.of(list(world.documents)))
+    questions = [question for question in world.questions if question.answers][:count]
+    print("| | one at a time | at once | times | same answer |\n|---|---|---|---|---|")
+    for name in ("bare", "rag", "ircot", "flare"):
+        if only not in ("", name):
+            continue
+        treated = model if name == "bare" else sf.treat(name, model, index=index)
+        slow, apart = 0.0, []
+        for question in questions[:: max(1, len(questions) // alone)][:alone]:
+            seconds, rows = answers(treated, [question])
+            slow += seconds * len(questions) / alone
+            apart += rows
+        fast, rows = answers(treated, questions)
+        found = {(row["item"], row["wording"]): row["text"] for row in rows}
+        same = sum(found[row["item"], row["wording"]] == row["text"] for row in apart)
+        print(f"| {name} | {slow:.0f} s | {fast:.0f} s | {slow / fast:.2f} | {same} of {len(apart)} |", flush=True)
+
+
+def answers(model: LanguageModel, questions: Sequence[Question]) -> tuple[float, list[dict[str, Any]]]:
+    """Seconds of the processor, and the rows."""
+    task = question_task(questions, new_tokens=64)
+    start = process_time()
+    reading = MultiHop(recheck=0.0).measure(model, [task])
+    return process_time() - start, reading.rows.table().to_pylist()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--questions", type=int, default=12)
-    parser.add_argument("--k", type=int, default=4)
-    parser.add_argument("--sentences", type=int, default=5)
-    parser.add_argument("--look-ahead", type=int, default=24)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("steps", "probe"))
+    parser.add_argument("--questions", type=int, help="6 for steps, 1000 for probe")
+    parser.add_argument("--alone", type=int, default=20, help="questions of the probe asked one at a time")
+    parser.add_argument("--only", default="", help="the name of one line")
+    parser.add_argument("--dtype", default="bfloat16")
     args = parser.parse_args()
-    world = QuestionWorld(seed=0, size=1000)
-    index = BM25.of(Corpus.of(world.documents))
-    asked = [question.text for question in world.questions if question.kind == "bridge"][: args.questions]
-    model: LanguageModel = load("smollm2")
-    ircot = treat(
-        "ircot", model, index=index, k=args.k, max_sentences=args.sentences, look_ahead=args.look_ahead, stop="^$"
-    )
-    sampling = Sampling(max_new_tokens=args.sentences * args.look_ahead)
-    ircot.generate(asked[:1], sampling)
-    print("| | before | now | times | same text |\n|---|---|---|---|---|")
-    one, alone = timed(lambda: [ircot.generate([text], sampling)[0] for text in asked])
-    with afresh():
-        fresh, plain = timed(lambda: [ircot.generate([text], sampling)[0] for text in asked])
-        fresh_batch, plain_batch = timed(lambda: ircot.generate(asked, sampling))
-    batch, together = timed(lambda: ircot.generate(asked, sampling))
-    told("one at a time: fresh prompts, kept prefixes", fresh, one, plain, alone)
-    told("in a batch: fresh prompts, kept prefixes", fresh_batch, batch, plain_batch, together)
-    told("kept prefixes: one at a time, in a batch", one, batch, alone, together)
-    steps = [text.trace.calls for text in together if text.trace]
-    print(f"{len(asked)} questions, {sum(steps) / len(steps):.1f} calls each")
+    torch.set_num_threads(1)
+    model = sf.load("smollm2", dtype=args.dtype)
+    model.generate(["Hello"], Sampling(4))
+    if args.what == "steps":
+        steps(model, QuestionWorld(seed=0, size=1000), args.questions or 6, args.only)
+    else:
+        count = args.questions or 1000
+        probe(model, QuestionWorld(seed=0, size=10_000, count=2 * count), count, min(args.alone, count), args.only)
 
 
 if __name__ == "__main__":
