@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ def _until_done(place: Place, fake: Fake, requests: int, *words: str) -> int:
         ended = place.surefoot(*words, "--budget", f"requests={requests}")
         assert len(fake.bodies) - before <= requests
         if ended.code == 0:
+            assert words[0] != "sweep" or re.search(r"#tiny: \d+ requests and [\d,]+ tokens so far", ended.err)
             return times
         assert ended.code == 3, ended.err
         assert f"The budget of {requests} requests is used up" in ended.err
@@ -103,12 +105,13 @@ def test_a_sweep_stops_at_its_budget_and_goes_on_to_the_rows_of_the_local_model(
 @pytest.mark.usefixtures("place")
 def test_the_models_of_a_sweep_share_one_budget(fake: Fake) -> None:
     from surefoot.endpoints import Budget, EndpointSettings
+    from surefoot.endpoints.budget import Meter
     from surefoot.sweeps import _opener
 
     specs = [f"{fake.url}#tiny", f"{fake.url}#other"]
     fake.names = ("tiny", "other")
     fake.change = lambda answer: {**answer, "model": ""}
-    opened = _opener([*specs, "model"], EndpointSettings(budget=Budget(requests=1000)))
+    opened = _opener([*specs, "model"], EndpointSettings(budget=Meter(Budget(requests=1000))))
     one: Any
     other: Any
     one, other = map(opened, specs)

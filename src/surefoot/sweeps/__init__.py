@@ -48,10 +48,12 @@ def sweep(
 
     Raises `BadInput` for a sweep that varies nothing, and whatever `load` and the probe refuse.
     """
+    from surefoot.endpoints.budget import Meter
     from surefoot.settings import build
     from surefoot.tasks.loading import tasks_of
 
-    opened = _opener(models, endpoint)
+    meter = Meter.of(endpoint.budget) if endpoint else None
+    opened = _opener(models, replace(endpoint, budget=meter) if endpoint else None)
     instrument = build(find("probe", "phrasing"), {**settings, "seed": seed})
     told = {"task": task if isinstance(task, str) else [one.name for one in task], "limit": limit, "seed": seed}
     found: list[ArmFinding] = []
@@ -67,6 +69,8 @@ def sweep(
             asked[arm.shots] = tasks_of(task, limit=limit, shots=arm.shots, seed=seed)
         tasks = asked[arm.shots]
         reading = instrument.measure(loaded[1], tasks, out=folder, call={**told, "shots": arm.shots, **settings})
+        if watch is not None and meter is not None and meter.requests:
+            watch(f"{arm.label}: {meter} so far")
         found.append(_finding(arm, loaded[1], reading, tasks, classes, seed))
     if name == "scaling":
         found.sort(key=lambda arm: arm.parameters or 0)
@@ -76,14 +80,12 @@ def sweep(
 def _opener(models: Sequence[str], endpoint: EndpointSettings | None) -> Callable[[str], LanguageModel]:
     """`load`, with `endpoint` for what is behind an address; for all where nothing is, which `load` refuses."""
     from surefoot.endpoints.address import is_address
-    from surefoot.endpoints.budget import Meter
     from surefoot.models.load import load
 
     if endpoint is None:
         return load
-    shared = replace(endpoint, budget=Meter.of(endpoint.budget))
     behind = [spec for spec in models if is_address(spec)] or models
-    return lambda spec: load(spec, endpoint=shared) if spec in behind else load(spec)
+    return lambda spec: load(spec, endpoint=endpoint) if spec in behind else load(spec)
 
 
 def _finding(
