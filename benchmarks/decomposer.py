@@ -9,6 +9,7 @@ crowded (`surefoot.worlds.corpus_crowd`). With --out a training that was stopped
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from surefoot.probes.implicit_reasoning.decomposer import Decomposer, scores, train_decomposer
@@ -51,9 +52,18 @@ def main() -> None:
         found = scores(world.questions, steps)
         exact = wilson(round(found.exact * told.count), told.count)
         print(f"{name}: exact {exact.value:.3f} ({exact.low:.3f} to {exact.high:.3f}), SARI {found.sari:.3f}")
+        alike = [form(steps[q.id]) == form([step.text for step in q.steps]) for q in world.questions]
+        print(f"{name}: right but for names and numbers {sum(alike)} of {told.count}")
     recalls(world, predicted)
     for question in world.questions[:3]:
         print(question.text, *predicted[question.id], sep="\n  ")
+
+
+def form(steps: Sequence[str]) -> list[list[str]]:
+    """The steps without names and numbers: first words, words in small letters and references."""
+    return [
+        [w for n, w in enumerate(step.rstrip("?").split()) if n == 0 or w.islower() or w[0] == "#"] for step in steps
+    ]
 
 
 def watch(step: FitStep) -> None:
