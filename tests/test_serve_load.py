@@ -10,11 +10,13 @@ import struct
 import threading
 import time
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
 import openai
 import pytest
+import torch
 
 import tiny
 from serving import serving
@@ -100,3 +102,25 @@ def _is_idle(engine: Engine) -> None:
     assert engine.running == 0
     assert not engine.waiting
     assert all(group.batch is None for group in engine.groups.values())
+
+
+def test_a_batch_that_never_empties_stays_as_wide_as_its_longest_text() -> None:
+    """One text joins before the other has left, again and again; each is still what a pass over it alone gives."""
+    model: Any = tiny.causal()
+    texts = [[5 + k, 6, 7, *range(8, 8 + k % 3)] for k in range(12)]
+    with torch.inference_mode():
+        branch = model._branch([texts[0]], [[]])
+        branch.first()
+        for before, text in pairwise(texts):
+            more = model._branch([text], [[]])
+            more.first()
+            branch.next(torch.tensor([9]))
+            branch.join(more)
+            logits = branch.next(torch.tensor([10, 11])).logits
+            for row, ids in enumerate(([*before, 9, 10], [*text, 11])):
+                alone = model.model(input_ids=torch.tensor([ids])).logits[0, -1]
+                assert logits[row] == pytest.approx(alone, abs=1e-4)
+            assert branch.mask.shape[1] <= max(len(before) + 2, len(text) + 1)
+            assert branch.cache.get_seq_length() == branch.mask.shape[1]
+            branch.keep(torch.tensor([1]))
+            texts[texts.index(text)] += [11]

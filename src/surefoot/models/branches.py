@@ -164,11 +164,20 @@ class CausalBranch:
             raise NotAvailable(
                 "Rows cannot join a batch of a model with a sliding window; wait until the batch has ended."
             )
-        width = max(self.mask.shape[1], other.mask.shape[1])
-        self.mask = torch.cat([_padded(each.mask, width, 1) for each in (self, other)])
+        blank = (self.blank(), other.blank())  # or a batch that never empties would grow with every token
+        masks = (self.mask, other.mask)
+        width = max(mask.shape[1] - front for mask, front in zip(masks, blank, strict=True))
+
+        def joined(parts: Sequence[torch.Tensor], axis: int) -> torch.Tensor:
+            return torch.cat([_fitted(part, n, width, axis) for part, n in zip(parts, blank, strict=True)])
+
+        self.mask = joined(masks, 1)
         for layer, more in zip(self.cache.layers, other.cache.layers, strict=True):
-            pairs = ((layer.keys, more.keys), (layer.values, more.values))
-            layer.fill(*(torch.cat([_padded(part, width, 2) for part in pair]) for pair in pairs))
+            layer.fill(joined((layer.keys, more.keys), 2), joined((layer.values, more.values), 2))
+
+    def blank(self) -> int:
+        """Columns in front that no row sees: padding of rows that have left."""
+        return int(self.mask.amax(0).argmax())
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, wanted: int) -> torch.Tensor:
         out = self.model(
@@ -252,6 +261,11 @@ def _padded(tensor: torch.Tensor, width: int, axis: int) -> torch.Tensor:
     shape = list(tensor.shape)
     shape[axis] = width - shape[axis]
     return torch.cat([tensor.new_zeros(shape), tensor], axis) if shape[axis] else tensor
+
+
+def _fitted(tensor: torch.Tensor, front: int, width: int, axis: int) -> torch.Tensor:
+    """Without so many places in front along an axis, then padded up to a width."""
+    return _padded(tensor.narrow(axis, front, tensor.shape[axis] - front), width, axis)
 
 
 def _plain(logits: torch.Tensor) -> Next:
