@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from time import process_time
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ from surefoot.treatments.retrieval.grounded import Grounded
 from surefoot.worlds.corpora import QuestionWorld
 
 FACTS = 6  # documents of the world in a passage of about 100 words
+BATCH = 128  # the probe's own
 KINDS = ("bridge", "comparison", "implicit")
 
 
@@ -159,23 +161,22 @@ def probe(model: LanguageModel, world: QuestionWorld, count: int, alone: int, on
         if only not in ("", name):
             continue
         treated = model if name == "bare" else sf.treat(name, model, index=index)
-        slow, apart = 0.0, []
-        for question in questions[:: max(1, len(questions) // alone)][:alone]:
-            seconds, rows = answers(treated, [question])
-            slow += seconds * len(questions) / alone
-            apart += rows
-        fast, rows = answers(treated, questions)
-        found = {(row["item"], row["wording"]): row["text"] for row in rows}
-        same = sum(found[row["item"], row["wording"]] == row["text"] for row in apart)
+        sample = questions[:: max(1, len(questions) // alone)][:alone]
+        seconds, apart = answers(treated, sample, 1)
+        slow = seconds * len(questions) / len(sample)
+        fast, rows = answers(treated, questions, BATCH)
+        found = {row["item"]: row["text"] for row in rows}
+        same = sum(found[row["item"]] == row["text"] for row in apart)
         print(f"| {name} | {slow:.0f} s | {fast:.0f} s | {slow / fast:.2f} | {same} of {len(apart)} |", flush=True)
 
 
-def answers(model: LanguageModel, questions: Sequence[Question]) -> tuple[float, list[dict[str, Any]]]:
-    """Seconds of the processor, and the rows."""
+def answers(model: LanguageModel, questions: Sequence[Question], batch: int) -> tuple[float, list[dict[str, Any]]]:
+    """Seconds of the processor, and the rows, under one wording."""
     task = question_task(questions, new_tokens=64)
+    task = replace(task, wordings=task.wordings[:1])
     start = process_time()
-    reading = MultiHop(recheck=0.0).measure(model, [task])
-    return process_time() - start, reading.rows.table().to_pylist()
+    reading = MultiHop(recheck=0.0, batch_cells=batch).measure(model, [task])
+    return process_time() - start, reading.rows.to_pylist()
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from surefoot.treatments.retrieval.showing import (
 )
 from surefoot.treatments.wrapped import Wrapped, innermost, layers
 
-KEPT_BYTES = 2**30  # of keys and values kept between the steps of a request
+KEPT_BYTES = 2**31  # of keys and values kept between the steps of a request: 32 prompts of 2,800 tokens of SmolLM2
 SHARE = 0.75  # of a model's context that question and documents may take where no budget is given
 
 
