@@ -20,7 +20,7 @@ def main() -> None:
     learned = truth.half_known()
     print(f"AUC, known against unknown facts: {truth.separation(learned):.2f}")
     print(f"AUC, all facts shuffled: {truth.separation(truth.shuffled()):.2f}")
-    ways = {
+    ways: dict[str, dict[str, Any]] = {
         "the draft": {"theta": 1.0, "query": "raw"},
         "the last sentence": {"mode": "previous-sentence"},
         "the question": {"mode": "single"},

@@ -5,8 +5,8 @@
 
 The same questions, demonstrations, index and limits for IRCoT, OneR and NoR, and for IRCoT with a random sentence of
 the corpus in place of the query. *Second*: the second gold document stood before the model. *Unsupported*: claims that
-no document before the model states. *Untrue*: claims that the world's table does not entail. Tests are paired: the exact
-one of McNemar over questions.
+no document before the model states. *Untrue*: claims that the world's table does not entail. The test is paired over
+questions: the exact one of McNemar.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
     python benchmarks/ircot_truth.py
 
-Prints the table of docs/ircot.md, from the world and the reader that tests/test_ircot_truth.py holds to it: a reader that
-copies facts from documents and, where none states one, writes what a tiny transformer remembers that was trained on half
-of the facts.
+Prints the table of docs/ircot.md, from the world and the reader of tests/test_ircot_truth.py: it copies facts from
+documents and, where none states one, writes what a tiny transformer remembers that was trained on half of the facts.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def treated(treatment: str, **settings: Any) -> Any:
     if treatment == "ircot":
         steps = Steps(max_sentences=3, look_ahead=6, cap=5)
         return Ircot(INDEX, k=2, steps=steps, examples=Examples(instruct=False), **settings).apply(tiny.causal())
-    pieces = {"look_ahead": 6, "window": 5} if treatment == "flare" else {}
+    pieces: dict[str, Any] = {"look_ahead": 6, "window": 5} if treatment == "flare" else {}
     return sf.treat(treatment, tiny.causal(), index=INDEX, k=2, **pieces, **settings)
 
 
@@ -206,7 +206,7 @@ def test_searches_that_the_model_asked_for_stand_before_it_again(stop: int, cont
     asked = sf.Prompt((Part("input", "Is 3 odd?\n"), Part("cue", "A:")))
 
     def generate(model: Asking, begun: Sequence[Generation] | None = None) -> list[Generation]:
-        settings = {"mode": "instruct", "bias": 0.0, "cool_down": 0, "context": context}
+        settings: dict[str, Any] = {"mode": "instruct", "bias": 0.0, "cool_down": 0, "context": context}
         written: list[Generation] = sf.treat("flare", model, index=INDEX, k=2, **settings).generate(
             [asked], SAMPLING, begun
         )

@@ -21,6 +21,7 @@ from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, nearest
 from surefoot.models.base import Generation, LanguageModel
 from surefoot.models.writing import one_each
+from surefoot.retrieval.retriever import Document
 from surefoot.text.chains import MARKER
 from surefoot.text.prompt import Prompt
 from surefoot.treatments.retrieval.grounded import Grounded, check_searching, refuse_whole_texts, with_trace
@@ -140,7 +141,8 @@ class IrcotModel(Grounded):
         self.texts = {d: [demonstration_text(one, settings.layout, d) for one in mixed] for d in (False, True)}
         self.pinned = read_pinned(settings.pinned)
         self._read: dict[Prompt, Prompt] = {}
-        if settings.steps.query == "random" and not hasattr(self.retriever, "corpus"):
+        self.corpus: Sequence[Document] = getattr(self.retriever, "corpus", ())
+        if settings.steps.query == "random" and not self.corpus:
             raise BadInput('query is "random", a sentence of the corpus, and this index shows none; use another query.')
 
     def told(self) -> Mapping[str, Any]:

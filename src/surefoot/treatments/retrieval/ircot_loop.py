@@ -213,7 +213,7 @@ class Loop:
 
     def _query(self, one: Found) -> str:
         if self.steps.query == "random":
-            return random_sentence(self.model.retriever.corpus, f"{one.question}/{len(one.sentences)}")
+            return random_sentence(self.model.corpus, f"{one.question}/{len(one.sentences)}")
         return query_of(one.question, one.sentences, self.steps.query, self.settings.hygiene)
 
     def _search(self, found: Sequence[Found], queries: Sequence[str]) -> None:
