@@ -227,3 +227,19 @@ def test_the_paper_scorer_reads_greedy_steps_of_the_combined_distribution() -> N
         expected = [e + float(combined.log_softmax(-1)[label[k]]) for e, label in zip(expected, labels, strict=True)]
     scores = treat("cad", model, alpha=0.5).choose([prompt], [["nobody", "yes no"]], "paper")[0].scores
     assert scores == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_very_large_strength_costs_the_real_model_its_language(smollm2: Any) -> None:
+    """Perplexity of what is written, under the plain model: an alpha that is ignored would not raise it."""
+    facts = [("Norway", "Stavanger"), ("Japan", "Osaka")]
+    prompts = [
+        Prompt((Part("context", f"The capital of {land} is {town}.\n"), Part("input", f"Where is the king of {land}?")))
+        for land, town in facts
+    ]
+    perplexity = {}
+    for alpha in (0.0, 8.0):
+        texts = treat("cad", smollm2, alpha=alpha).generate(prompts, Sampling(max_new_tokens=12))
+        values = [value for text in texts for value in text.plain_logprobs]
+        perplexity[alpha] = float(torch.tensor(values).mean().neg().exp())
+    assert perplexity[0.0] < 10
+    assert perplexity[8.0] > 10 * perplexity[0.0]
