@@ -170,9 +170,9 @@ def test_a_main_paragraph_stands_first_whatever_is_found_and_its_title_is_search
         Ircot(INDEX, pinned=str(file)).apply(sf.ScriptedModel(lambda *_: ""))
 
 
-def gold_reader() -> sf.ScriptedModel:
+def gold_reader(world: QuestionWorld = WORLD) -> sf.ScriptedModel:
     """Says the gold sentences in their order, whatever was found, so that only the queries differ."""
-    gold = {question.text: question for question in WORLD.questions}
+    gold = {question.text: question for question in world.questions}
 
     def script(prompt: sf.Prompt, _: Any) -> str:
         question = gold[re.findall(r"Q: (.*\?)", prompt.text)[-1]]
@@ -182,18 +182,26 @@ def gold_reader() -> sf.ScriptedModel:
     return sf.ScriptedModel(script)
 
 
-def second_hop(query: str) -> float:
+def second_hop(world: QuestionWorld = WORLD, index: BM25 = INDEX, **settings: Any) -> float:
     """Share of bridge questions whose second document is found, with the gold chain of thought as it is written."""
-    model = Ircot(INDEX, k=15, steps=Steps(cap=60, query=query)).apply(gold_reader())
-    texts = model.generate([question.text for question in WORLD.questions], LONG)
+    texts = Ircot(index, **settings).apply(gold_reader(world)).generate([q.text for q in world.questions], LONG)
     found = [set(text.trace.documents) for text in texts if text.trace]
-    return sum(question.evidence[0][1][0] in own for question, own in zip(WORLD.questions, found, strict=True)) / 40
+    hits = [question.evidence[0][1][0] in own for question, own in zip(world.questions, found, strict=True)]
+    return sum(hits) / len(hits)
+
+
+def test_among_thousands_of_documents_one_search_is_at_chance_and_interleaving_finds_all() -> None:
+    world = QuestionWorld(seed=3, size=4000, kinds=("bridge",), count=40)
+    index = BM25.of(Corpus.of(list(world.documents)))
+    assert second_hop(world, index, k=15, retrieval="once") <= 1 / 40
+    assert second_hop(world, index, k=15, steps=Steps(cap=45)) >= 0.8
+    assert second_hop(world, index, k=30, steps=Steps(cap=90)) == 1.0
 
 
 def test_a_random_sentence_finds_the_second_document_at_chance_and_the_last_one_finds_it() -> None:
     chance = 2 * 15 / 400
-    assert second_hop("last") >= 0.95
-    assert second_hop("random") <= chance + 3 * (chance * (1 - chance) / 40) ** 0.5
+    assert second_hop(k=15, steps=Steps(cap=60)) >= 0.95
+    assert second_hop(k=15, steps=Steps(cap=60, query="random")) <= chance + 3 * (chance * (1 - chance) / 40) ** 0.5
 
 
 def test_the_random_sentence_is_one_of_the_corpus_the_same_each_time_and_needs_a_corpus() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection
 from typing import NamedTuple
@@ -35,14 +36,23 @@ def read_answer(text: str) -> Read:
     """The answer behind the first "answer is", up to the end of its sentence; without one the first line of the text.
 
     The first, because a small model goes on with questions of its own. A full stop ends the sentence where white space
-    or nothing follows, but not behind a single letter ("J. Doe", "U.S. Steel").
+    or nothing follows, but not behind a single letter ("J. Doe", "U.S. Steel"). A JSON list of texts is read as the texts.
     """
     found = _MARKED.search(text)
     if not found:
         return Read(first_line(text), False)
     behind = found[1].strip()
     ends = (m.start() for m in _SENTENCE_END.finditer(behind) if not _INITIAL.search(behind[: m.start()]))
-    return Read(behind[: next(ends, len(behind))].strip(), True)
+    return Read(_unlisted(behind[: next(ends, len(behind))].strip()), True)
+
+
+def _unlisted(answer: str) -> str:
+    """The texts of a JSON list, with commas between them; anything else as it is."""
+    try:
+        texts = json.loads(answer) if answer.startswith("[") else None
+    except ValueError:
+        return answer
+    return ", ".join(texts) if isinstance(texts, list) and all(isinstance(text, str) for text in texts) else answer
 
 
 def score_answer(answer: str, question: Question) -> tuple[float, float]:
