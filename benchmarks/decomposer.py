@@ -1,6 +1,6 @@
 """A decomposer trained from scratch on a world's questions, measured on another world's: its steps, and what they find.
 
-python benchmarks/decomposer.py [--steps 1000] [--batch 16] [--questions 3000] [--count 120] [--out FOLDER]
+python benchmarks/decomposer.py [--steps 800] [--questions 3000] [--size 20000] [--count 120] [--out FOLDER]
 
 Entities, years and trades are drawn apart (another seed), so that names are copied or not got right; the corpus is
 crowded (`surefoot.worlds.corpus_crowd`). With --out a training that was stopped goes on.
@@ -31,14 +31,15 @@ from surefoot.worlds.corpus_crowd import crowded
 def main() -> None:
     """Trains, writes steps for held-out questions, and prints scores and Recall@10."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--questions", type=int, default=3000)
+    parser.add_argument("--size", type=int, default=20_000, help="documents of the world that is trained on")
     parser.add_argument("--count", type=int, default=120)
     parser.add_argument("--out", type=Path, default=None)
     told = parser.parse_args()
-    shown = QuestionWorld(101, 20_000, ("implicit",), told.questions).questions
+    shown = QuestionWorld(101, told.size, ("implicit",), told.questions).questions
     world = QuestionWorld(7, 2000, ("implicit",), told.count)
     base = scratch_model(shown)
     descent = FitSettings(told.steps, told.batch, told.rate, save_every=100)

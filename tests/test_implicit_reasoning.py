@@ -58,7 +58,7 @@ class Planted:
         self.found = found
         self.asked: list[list[str]] = []
 
-    def search(self, queries: list[str], k: int) -> list[list[Hit]]:
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         self.asked.append(list(queries))
         return [[Hit(DOCUMENTS[i], score) for i, score in self.found.get(query, [])][:k] for query in queries]
 
@@ -189,6 +189,20 @@ def test_a_written_decomposition_scores_as_its_lines_without_numbers() -> None:
     assert found[0].decompositions == 1
 
 
+@pytest.mark.parametrize(("tied", "told"), [(0, 0), (1, 1), (12, 1)])
+def test_equal_scores_of_yes_and_no_are_counted_and_told(tied: int, told: int) -> None:
+    asked = questions()[:12]
+    same = {q.text for q in asked[:tied]}
+
+    def script(prompt: Prompt, _: object) -> dict[str, float]:
+        return {"yes": -1.0, "no": -1.0 if any(text in prompt.text for text in same) else -0.5}
+
+    task = implicit_task(asked, conditions=["question"])
+    summary = sf.probe("implicit-reasoning", ScriptedModel(script), task, recheck=0).summary
+    assert summary.finding("question").ties == summary.finding("question").yes == tied
+    assert [f"question ({tied} of 12)" in line for line in summary.warnings() if "same score" in line] == [True] * told
+
+
 def test_a_stored_run_is_reported(tmp_path: Path) -> None:
     task = implicit_task([BOAT])
     reading = sf.probe("implicit-reasoning", ScriptedModel(lambda *_: "no"), task, out=str(tmp_path / "run"))
@@ -217,7 +231,7 @@ def test_a_world_by_name_brings_documents_and_what_was_found_for_each_step() -> 
     assert min(share for share in found.steps if not math.isnan(share)) > 0.9
     (some,) = load_tasks("world:implicit?size=200&count=4&conditions=raw,question")
     assert [w.id for w in some.wordings] == ["question", "raw"]
-    with pytest.raises(BadInput, match='"rww" is no condition. Did you mean "raw"'):
+    with pytest.raises(BadInput, match='"rww" is no condition'):
         load_tasks("world:implicit?conditions=rww")
     with pytest.raises(BadInput, match="seed, size and count"):
         load_tasks("world:implicit?size=many")

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 class ImplicitReasoning(MatrixProbe):
     """The probe and its settings. Needs `logprobs`, and `generate` for the condition `steps`.
 
-    `step_tokens`: of the answer to a step; too few end within a name that a talkative model is about to say. `decompose`: let the model write a decomposition of each question, in rows
-    of the condition `question`, and compare it with the gold one by SARI; needs `generate`.
+    `step_tokens`: of the answer to a step; too few end within a name that a talkative model is about to say.
+    `decompose`: let the model write a decomposition of each question, in rows of the condition `question`, and compare
+    it with the gold one by SARI; needs `generate`.
     """
 
     step_tokens: int = 32

@@ -40,7 +40,8 @@ def summarise(rows: Rows, tasks: Sequence[Task], model: str, seed: int, complete
 def _findings(rows: Rows, task: Task, model: str) -> Iterator[ConditionFinding]:
     own = (pc.field("model") == model) & (pc.field("task") == task.name) & ~pc.field("recheck")
     for wording in task.wordings:
-        asked = rows.select(("outcome", "predicted_index"), own & (pc.field("wording") == wording.id)).to_pylist()
+        columns = ("outcome", "predicted_index", "option_scores")
+        asked = rows.select(columns, own & (pc.field("wording") == wording.id)).to_pylist()
         if asked:
             yield ConditionFinding(
                 task=task.name,
@@ -49,6 +50,7 @@ def _findings(rows: Rows, task: Task, model: str) -> Iterator[ConditionFinding]:
                 questions=len(asked),
                 accuracy=wilson(sum(row["outcome"] == "right" for row in asked), len(asked)),
                 yes=sum(row["predicted_index"] == YES for row in asked),
+                ties=sum(len(set(row["option_scores"] or (0, 1))) == 1 for row in asked),
                 unparsed=sum(row["outcome"] == "unparsed" for row in asked),
             )
 

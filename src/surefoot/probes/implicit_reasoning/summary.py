@@ -10,10 +10,13 @@ from surefoot.probes.multi_hop.summary import percent
 from surefoot.probes.summary import PlainJson, Table
 from surefoot.stats.intervals import Interval
 
+TIED = 0.05  # the share of answers from which ties are told
+
 
 @dataclass(frozen=True)
 class ConditionFinding:
-    """One way of asking: accuracy with its 95 % Wilson interval, and how many answers were yes."""
+    """One way of asking: accuracy with its 95 % Wilson interval, how many answers were yes, and for how many yes and no
+    had the same score, which counts as yes."""
 
     task: str
     condition: str
@@ -21,6 +24,7 @@ class ConditionFinding:
     questions: int
     accuracy: Interval
     yes: int
+    ties: int
     unparsed: int
 
 
@@ -76,6 +80,16 @@ class ImplicitSummary(PlainJson):
         found = [] if self.complete else ["The run is not complete."]
         if one_sided:
             found.append(f"Every answer is the same under {', '.join(one_sided)}: the accuracy is that of the answer.")
+        tied = [
+            f"{one.condition} ({one.ties} of {one.questions})"
+            for one in self.findings
+            if one.ties > TIED * one.questions
+        ]
+        if tied:
+            found.append(
+                f"Yes and no have the same score under {', '.join(tied)}, "
+                "which counts as yes; --dtype float32 parts them."
+            )
         return tuple(found)
 
     def tables(self) -> tuple[Table, ...]:
