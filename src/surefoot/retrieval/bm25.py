@@ -53,11 +53,15 @@ class BM25:
         check_k(k)
         return [self._rank(query, k) for query in queries]
 
-    def _rank(self, query: str, k: int) -> Ranking:
+    def scores(self, query: str) -> np.ndarray:
+        """The score of every document, (documents,) float32; 0 where it shares no term with the query."""
         columns = self.index.get_tokens_ids(terms(query))
         if not columns:
-            return Ranking(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-        ranking = best(self.index.get_scores_from_ids(columns), k)
+            return np.zeros(len(self.corpus), dtype=np.float32)
+        return np.asarray(self.index.get_scores_from_ids(columns))
+
+    def _rank(self, query: str, k: int) -> Ranking:
+        ranking = best(self.scores(query), k)
         matched = int((ranking.scores > 0).sum())
         return Ranking(ranking.places[:matched], ranking.scores[:matched])
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from surefoot.retrieval.retriever import Document
 from surefoot.retrieval.terms import terms
 from surefoot.text.prompt import Prompt
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from surefoot.retrieval.bm25 import BM25
 
 
@@ -77,9 +77,7 @@ class BM25Score:
         return cls(BM25.of(Corpus.of(documents)), {text: place for place, text in enumerate(texts)})
 
     def __call__(self, asked: Asked) -> float:
-        (ranking,) = self.index.rank([asked.question], len(self.places))
-        scores = np.zeros(len(self.places))
-        scores[ranking.places] = ranking.scores
+        scores = self.index.scores(asked.question)
         return max((float(scores[self.places[one]]) for one in asked.passages if one in self.places), default=0.0)
 
 
