@@ -79,7 +79,7 @@ def test_each_sentence_is_held_against_what_stood_before_the_model_when_it_was_w
     assert [is_supported(claim) for claim in told] == [True, False, True, False]
     assert hallucinations([Trace((early, draft, late, reader)), Trace((late,))]) == Hallucinations(2, 5, 2, 0, 1)
     assert hallucinations([Trace((early, late))]).share == pytest.approx(1 / 3)
-    assert math.isnan(hallucinations([trace("So it is: 4.", "3 + 4 = 7 apples.")]).share)
+    assert math.isnan(hallucinations([trace("So it is: 4.", "3 + 4 = 7 apples.", "The answer is: Ann.")]).share)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,10 @@ def test_each_sentence_is_held_against_what_stood_before_the_model_when_it_was_w
         ("Mary Ferguson directed the film in 1955.", False),
         ("John Ferguson directed the film in 1954.", False),
         ("Mary Ferguson baked seven enormous loaves in 1954.", False),
+        ("The appearance year of Mary Ferguson is 1954.", True),
     ],
 )
-def test_a_sentence_of_no_world_needs_names_numbers_and_half_of_its_other_words(sentence: str, supported: bool) -> None:
+def test_a_sentence_of_no_world_needs_names_numbers_and_half_of_its_words(sentence: str, supported: bool) -> None:
     page = Document("p", "Mary Ferguson", "She directed a film about the sea, which came out in 1954.")
     claim = Claim(sentence, shown(Document("q", "John", "John baked enormous loaves, seven of them, in 1955."), page))
     assert is_supported(claim) is supported

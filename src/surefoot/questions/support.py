@@ -1,12 +1,13 @@
 """Which sentences of a chain of thought are supported by the documents that stood before the model, and which are true.
 
-    claims       the sentences that were written, without those that only conclude or calculate
+    claims       the sentences that were written, without those that only conclude, calculate or say "answer is"
     unsupported  claims that no document shown at the time supports
     untrue       claims that the table of a world does not entail
 
 A sentence of a form that a world is written in is supported by a document that states the same, and by nothing else.
-Any other sentence is supported by a document that has all of its names and numbers, and at least `SHARE` of its other
-content words, inflection aside: a rule about words, so that a wrong relation between the right names passes.
+Any other sentence is supported by a document that has all of its names and numbers, and at least `SHARE` of its content
+words, inflection aside: a rule about words, so that a wrong relation between the right names passes, and a bare name is
+supported wherever it stands.
 Source: Trivedi et al. 2023 (ACL, arXiv:2212.10509), section 5.3, where people count questions with a false sentence.
 Relations: `surefoot.metrics.support` gives the share of words, whatever the document they stand in.
 """
@@ -23,7 +24,7 @@ from typing import NamedTuple
 from surefoot.models.trace import Shown, Trace
 from surefoot.questions.measures import FUNCTION_WORDS, stem
 from surefoot.retrieval.retriever import Document
-from surefoot.text.chains import is_reasoning
+from surefoot.text.chains import MARKER, is_reasoning
 from surefoot.text.sentences import sentences
 from surefoot.text.words import words_of
 from surefoot.worlds.corpora import QuestionWorld
@@ -31,6 +32,7 @@ from surefoot.worlds.corpus_forms import LANGUAGES, Statement, read_statement
 
 SHARE = 0.5
 _WORD = re.compile(r"\w+")
+_CONCLUSION = re.compile(MARKER, re.IGNORECASE)
 
 
 class Claim(NamedTuple):
@@ -71,7 +73,7 @@ def claims_of(trace: Trace) -> tuple[Claim, ...]:
         Claim(span.text, event.documents)
         for event in written
         for span in sentences(event.text)
-        if not is_reasoning(span.text) and words_of(span.text)
+        if words_of(span.text) and not is_reasoning(span.text) and not _CONCLUSION.search(span.text)
     )
 
 
@@ -123,8 +125,8 @@ def _has_words(sentence: str, document: Document | Shown) -> bool:
     known = {stem(word) for word in words_of(f"{document.title} {document.text}")}
     named = (word for word in _WORD.findall(sentence) if word[0].isupper() or any(map(str.isdigit, word)))
     names = {stem(word) for word in _content(" ".join(named))}
-    others = {stem(word) for word in _content(sentence)} - names
-    return names <= known and len(others & known) >= SHARE * len(others)
+    words = {stem(word) for word in _content(sentence)}
+    return names <= known and len(words & known) >= SHARE * len(words)
 
 
 def _content(text: str) -> Sequence[str]:

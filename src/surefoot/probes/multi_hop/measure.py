@@ -36,7 +36,7 @@ def read_answer(text: str) -> Read:
     """The answer behind the first "answer is", up to the end of its sentence; without one the first line of the text.
 
     The first, because a small model goes on with questions of its own. A full stop ends the sentence where white space
-    or nothing follows, but not behind a single letter ("J. Doe", "U.S. Steel"). A JSON list of texts is read as the texts.
+    or nothing follows, but not behind a single letter ("J. Doe", "U.S. Steel"). A JSON list is read as its texts.
     """
     found = _MARKED.search(text)
     if not found:
