@@ -1,7 +1,7 @@
 """The server under mixed load for some minutes: is an answer lost or another client's, and does its memory stay flat?
 
     python benchmarks/serving_soak.py --minutes 10
-    python benchmarks/serving_soak.py --minutes 3 --model FOLDER --dtype float32
+    python benchmarks/serving_soak.py --minutes 5 --warm 0.4 --model random --dtype float32
 
 Clients come one after the other and do what `--seed` draws for them: ask for a text at once or as a stream, weigh a
 text, leave in mid-stream, are killed (their socket is reset, in the request or in the answer), send 10 MB, or send what
@@ -19,6 +19,7 @@ import os
 import random
 import socket
 import struct
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -136,6 +137,28 @@ def weights_of(client: openai.OpenAI, prompt: str) -> list[float]:
     return [value for value in logprobs.token_logprobs or () if value is not None]
 
 
+def random_model(folder: Path) -> Path:
+    """SmolLM2's tokenizer over 6 layers of width 192 with random weights: load without the computing."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    from surefoot.models.weights import smollm2_gguf, unpacked
+
+    own = {
+        "num_hidden_layers": 6,
+        "hidden_size": 192,
+        "intermediate_size": 384,
+        "num_attention_heads": 3,
+        "head_dim": 64,
+    }
+    source = str(unpacked(smollm2_gguf()))
+    torch.manual_seed(0)
+    config = AutoConfig.from_pretrained(source, **own, num_key_value_heads=3, layer_types=None)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(source).save_pretrained(folder)
+    return folder
+
+
 def slope(samples: list[tuple[float, float]], warm: float) -> dict[str, float]:
     """MiB a minute after `warm` seconds, with a 95 % interval; samples are (seconds, MiB)."""
     x, y = (np.array(column) for column in zip(*(one for one in samples if one[0] >= warm), strict=True))
@@ -150,13 +173,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--warm", type=float, default=0.3, help="share of the time that is warm-up")
     parser.add_argument("--clients", type=int, default=12)
-    parser.add_argument("--model", default="smollm2")
+    parser.add_argument(
+        "--model", default="smollm2", help="what surefoot serve takes, or random: small, random weights"
+    )
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--prefix-mib", type=int, default=64, help="small, so that it is full within the warm-up")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="a JSON file for the samples and counts")
     args = parser.parse_args()
-    own = ["--model", args.model, "--name", "served", "--dtype", args.dtype, "--prefix-mib", str(args.prefix_mib)]
+    scratch = tempfile.TemporaryDirectory()
+    model = str(random_model(Path(scratch.name))) if args.model == "random" else args.model
+    own = ["--model", model, "--name", "served", "--dtype", args.dtype, "--prefix-mib", str(args.prefix_mib)]
     with server([*OURS, *own]) as (client, pid):
         alone = {prompt: ask(client, "served", prompt, TOKENS).text for prompt in prompts(24)}
         weights = {prompt: weights_of(client, prompt) for prompt in prompts(24)}
