@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import surefoot as sf
+from surefoot.decoding.forced import chain
 from surefoot.decoding.sampling import Sampling
 from surefoot.metrics.answers import rouge_l
 from surefoot.models.base import LanguageModel
@@ -95,6 +96,15 @@ def _accuracy(model: LanguageModel, task: Any) -> list[bool]:
     queries = [task.query(example, wording) for wording in wordings for example in task.examples]
     chosen = model.choose([query.prompt for query in queries], [query.labels for query in queries])
     return [choice.index == query.gold for choice, query in zip(chosen, queries, strict=True)]
+
+
+def surprise(model: LanguageModel, heads: list[str], rows: list[list[int]]) -> list[list[float]]:
+    """log p of each token of each text right behind its prompt; `score` would put a space between the two."""
+    found = []
+    for head, ids in zip(heads, rows, strict=True):
+        (forced,) = model.forced([head], [[ids]])
+        found.append(chain(forced.logits[0], ids))
+    return found
 
 
 def table(args: argparse.Namespace) -> None:

@@ -22,7 +22,7 @@ from surefoot.stats.auc import auc, mean_area
 from surefoot.stats.exact import binomial_p
 from surefoot.watermark import Detector, tokens_of
 from surefoot.watermark.spikes import observed
-from watermark import ARTICLES, GRID, Setting, key_of, named
+from watermark import ARTICLES, GRID, Setting, key_of, named, surprise
 
 
 def texts(args: argparse.Namespace, setting: Setting | None) -> list[list[int]]:
@@ -80,9 +80,7 @@ def zs(detector: Detector, rows: list[list[int]]) -> list[float]:
 
 def likelihood(model: LanguageModel, heads: list[str], rows: list[list[int]]) -> list[float]:
     """Mean log-probability of a token of each text behind its prompt."""
-    decode = model.vocabulary.decode
-    scores = model.score([(head, decode(ids)) for head, ids in zip(heads, rows, strict=True)])
-    return [mean(score.logprobs) for score in scores]
+    return [mean(own) for own in surprise(model, heads, rows)]
 
 
 def area(marked: list[float], others: list[float]) -> str:

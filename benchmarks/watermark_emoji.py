@@ -23,7 +23,7 @@ from surefoot.models.base import LanguageModel
 from surefoot.stats.intervals import wilson
 from surefoot.watermark import Detector, tokens_of
 from surefoot.watermark.attacks import Strip
-from watermark import ARTICLES, Setting, key_of, marked, named
+from watermark import ARTICLES, Setting, key_of, marked, named, surprise
 
 EMOJI = "✨"
 SETTINGS = ((0.25, 2.0), (0.25, 4.0))
@@ -81,8 +81,8 @@ def line(texts: list[str], heads: list[str], detector: Detector, plain: Language
         spans = tokens.encode(text).spans
         cut.append(text[: spans[min(most, len(spans)) - 1][1]])
     counts = [detector.text(text) for text in cut]
-    scores = plain.score(list(zip(heads, cut, strict=True)))
-    perplexity = math.exp(-mean(value for score in scores for value in score.logprobs))
+    told = surprise(plain, heads, [tokens.ids(text).tolist() for text in cut])
+    perplexity = math.exp(-mean(value for own in told for value in own))
     found = wilson(sum(count.verdict == "watermarked" for count in counts), len(counts))
     share = sum(count.green for count in counts) / sum(count.scored for count in counts)
     low, value, high = (round(100 * x) for x in (found.low, found.value, found.high))
