@@ -49,12 +49,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=600)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--format", default="auto", help="plain: no chat template, as demonstrations are continued best")
+    parser.add_argument("--format", default="auto", help="plain: no chat template")
     args = parser.parse_args()
     world = QuestionWorld(args.seed, args.size, ("bridge",), args.questions)
     index = BM25.of(Corpus.of(list(world.documents)))
     shown = demonstrations(world, args.demonstrations, args.distractors)
-    model, common = load(args.model, format=args.format), {"index": index, "k": args.k, "similar": 0.0, "demonstrations": shown}
+    model = load(args.model, format=args.format)
+    common: dict[str, Any] = {"index": index, "k": args.k, "similar": 0.0, "demonstrations": shown}
     asked = [question.text for question in world.questions]
     read: dict[str, list[bool]] = {}
     print("| | second | unsupported | untrue | texts with an untrue claim | sentences |\n|---|---|---|---|---|---|")
