@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from surefoot.errors import BadInput
 from surefoot.memorisation.works import Work
+from surefoot.worlds.llama import random_llama
 
 if TYPE_CHECKING:
     from surefoot.models.causal import CausalModel
@@ -116,7 +117,9 @@ def learn(world: CanaryWorld, learner: Learner | None = None, say: Callable[[str
 
     learner = learner or Learner()
     words = tokenizer(world.symbols)
-    weights = _weights(len(world.symbols), learner)
+    weights = random_llama(
+        learner.seed, vocabulary=len(world.symbols), width=learner.width, layers=learner.layers
+    ).train()
     batches = list(_batches([words(text)["input_ids"] for text in world.training], learner))
     optimizer = torch.optim.AdamW(weights.parameters(), learner.rate, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learner.rate, len(batches), pct_start=0.1)
@@ -131,27 +134,6 @@ def learn(world: CanaryWorld, learner: Learner | None = None, say: Callable[[str
             say(f"step {step + 1} of {len(batches)}, loss {float(loss.detach()):.3f}")
     card = ModelCard("canaries", digest(weights), dtype="float32", device="cpu", format="plain", format_digest="plain")
     return CausalModel(weights.eval(), PromptEncoder(words, PlainFormat()), card)
-
-
-def _weights(vocabulary: int, learner: Learner) -> Any:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=learner.width,
-        intermediate_size=4 * learner.width,
-        num_hidden_layers=learner.layers,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=128,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(learner.seed)
-        return LlamaForCausalLM(config).train()
 
 
 def _batches(texts: Sequence[list[int]], learner: Learner) -> Iterator[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from surefoot.errors import BadInput
+from surefoot.worlds.llama import random_llama
 from surefoot.worlds.operations import DIGITS
 from surefoot.worlds.wordings import vocabulary
 
@@ -57,25 +58,8 @@ def tokenizer() -> Any:
 
 def random_weights(seed: int, shape: Shape | None = None) -> Any:
     """A decoder with random weights: the same for the same seed, whatever was drawn before."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     shape = shape or Shape()
-    config = LlamaConfig(
-        vocab_size=vocabulary_size(),
-        hidden_size=shape.width,
-        intermediate_size=4 * shape.width,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads,
-        max_position_embeddings=128,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return LlamaForCausalLM(config)
+    return random_llama(seed, vocabulary=vocabulary_size(), width=shape.width, layers=shape.layers, heads=shape.heads)
 
 
 def language_model(weights: Any, name: str) -> CausalModel:

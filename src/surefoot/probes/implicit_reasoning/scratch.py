@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from surefoot.probes.implicit_reasoning.decomposer import decomposition_prompt
 from surefoot.questions.question import Question
+from surefoot.worlds.llama import random_llama
 
 if TYPE_CHECKING:
     from surefoot.models.causal import CausalModel
@@ -39,7 +40,16 @@ def scratch_model(questions: Sequence[Question], shape: ScratchShape | None = No
     shape = shape or ScratchShape()
     words = _tokenizer(questions, shape.vocabulary)
     card = ModelCard("scratch", f"{shape}/{seed}", dtype="float32", device="cpu", format="plain", format_digest="plain")
-    return CausalModel(_weights(len(words), shape, seed), PromptEncoder(words, PlainFormat()), card)
+    weights = random_llama(
+        seed,
+        vocabulary=len(words),
+        width=shape.width,
+        layers=shape.layers,
+        heads=shape.heads,
+        inner=2,
+        context=CONTEXT,
+    )
+    return CausalModel(weights, PromptEncoder(words, PlainFormat()), card)
 
 
 def _tokenizer(questions: Sequence[Question], size: int) -> Any:
@@ -66,24 +76,3 @@ def _tokenizer(questions: Sequence[Question], size: int) -> Any:
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
     )
-
-
-def _weights(tokens: int, shape: ScratchShape, seed: int) -> Any:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=tokens,
-        hidden_size=shape.width,
-        intermediate_size=2 * shape.width,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads,
-        max_position_embeddings=CONTEXT,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return LlamaForCausalLM(config)
