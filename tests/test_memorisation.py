@@ -149,7 +149,8 @@ def test_a_users_own_column_of_a_table_is_correlated_where_it_is_known(tmp_path:
     assert (same.field, same.works) == ("same", 8)
     assert np.isnan([same.rho, same.low, same.high, same.p]).all()
     (shown,) = (table for table in summary.tables() if table.title == "Popularity")
-    assert dict(zip(shown.columns, shown.rows[1], strict=True))["rho"] == f"{own.rho:+.2f} ({own.low:+.2f} to {own.high:+.2f})"
+    interval = f"{own.rho:+.2f} ({own.low:+.2f} to {own.high:+.2f})"
+    assert dict(zip(shown.columns, shown.rows[1], strict=True))["rho"] == interval
 
 
 def test_thresholds_stand_beside_what_chance_gives() -> None:
