@@ -16,13 +16,17 @@ from hypothesis import strategies as st
 from torch import nn
 
 import tiny
+from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput
+from surefoot.models.scripted import ScriptedModel
+from surefoot.text.prompt import Prompt
 from surefoot.training.adapters import AdapterSettings, new_adapter
 from surefoot.training.fit import FitSettings, TrainingDiverged, fit
 from surefoot.training.forward import answer_logits
 from surefoot.training.groups import Group, Variant, batch_at
 from surefoot.training.losses import Alignment, answer_loss, divergence, group_losses
 from surefoot.training.objective import AlignmentObjective
+from surefoot.training.pairs import tune_on_pairs
 
 
 def logits(seed: int, tokens: int = 3, words: int = 7) -> torch.Tensor:
@@ -309,3 +313,24 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 def test_a_setting_out_of_range_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         FitSettings(**bad)
+
+
+def test_a_model_tuned_on_pairs_writes_their_answers_and_ends_behind_them() -> None:
+    base = tiny.causal()
+    prompts, answers = [Prompt.of("who was it"), Prompt.of("where is it")], ["yes", "a dog in the house"]
+    before = base.score([*zip(prompts, answers, strict=True)])
+    whole = FitSettings(steps=60, batch=2, learning_rate=0.01)
+    model = tune_on_pairs(base, prompts, answers, part=AdapterSettings("weights"), descent=whole)
+    texts = model.generate(prompts, Sampling(max_new_tokens=30))
+    assert [text.text.strip() for text in texts] == answers
+    assert [text.finish_reason for text in texts] == ["stop", "stop"]
+    assert base.score([*zip(prompts, answers, strict=True)]) == before
+
+
+def test_tuning_on_pairs_refuses_what_does_not_pair_and_what_has_no_weights() -> None:
+    with pytest.raises(BadInput, match="2 prompts have 1 answers"):
+        tune_on_pairs(tiny.causal(), [Prompt.of("a"), Prompt.of("b")], ["yes"])
+    with pytest.raises(BadInput, match="0 prompts"):
+        tune_on_pairs(tiny.causal(), [], [])
+    with pytest.raises(BadInput, match="has no weights here"):
+        tune_on_pairs(ScriptedModel(), [Prompt.of("a")], ["yes"])

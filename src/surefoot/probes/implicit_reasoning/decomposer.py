@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +24,7 @@ from surefoot.questions.decomposition import execution_order
 from surefoot.questions.question import Question, Step
 from surefoot.questions.sari import sari
 from surefoot.text.prompt import Part, Prompt
+from surefoot.training.pairs import tune_on_pairs
 
 if TYPE_CHECKING:
     from surefoot.training.adapters import AdapterSettings
@@ -103,30 +104,14 @@ def train_decomposer(
     `model` itself stays as it is. With `out` the training goes on where it was stopped. Raises `BadInput` for a model
     whose weights are not here and for questions without steps.
     """
-    from surefoot.models.local import LocalModel
-    from surefoot.training.adapters import RATES, AdapterSettings, new_adapter
-    from surefoot.training.fit import FitSettings, fit
-    from surefoot.training.groups import Group, Variant
-    from surefoot.training.losses import Alignment
-    from surefoot.training.objective import AlignmentObjective
-
-    if not isinstance(model, LocalModel):
-        raise BadInput(f'"{model.name}" has no weights here to train; give a local model.')
     bare = next((question for question in questions if not question.steps), None)
     if bare is not None or not questions:
         raise BadInput(
             f'{f"""The question "{bare.id}" has no steps""" if bare else "There are no questions"}; give some.'
         )
-    part, descent = part or AdapterSettings("lora"), descent or FitSettings(steps=300, batch=16)
-    descent = replace(descent, learning_rate=descent.learning_rate or RATES[part.kind])
-    adapter = new_adapter(model, part, descent.seed)
     prompts = [decomposition_prompt(question.text) for question in questions]
-    pairs = adapter.model.pairs(prompts, ["\n".join(step.text for step in q.steps) for q in questions])
-    end = (min(adapter.model.ends),) if adapter.model.ends else ()
-    groups = [Group((Variant(tuple(prompt), (*answer, *end)),)) for prompt, answer in pairs]
-    fit(AlignmentObjective(adapter, model, groups, Alignment(weight=0.0)), descent, out=out, watch=watch)
-    adapter.settle()
-    return Decomposer(adapter.model)
+    answers = ["\n".join(step.text for step in question.steps) for question in questions]
+    return Decomposer(tune_on_pairs(model, prompts, answers, part=part, descent=descent, out=out, watch=watch))
 
 
 def _is_executable(steps: Sequence[str]) -> bool:
