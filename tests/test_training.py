@@ -333,4 +333,4 @@ def test_tuning_on_pairs_refuses_what_does_not_pair_and_what_has_no_weights() ->
     with pytest.raises(BadInput, match="0 prompts"):
         tune_on_pairs(tiny.causal(), [], [])
     with pytest.raises(BadInput, match="has no weights here"):
-        tune_on_pairs(ScriptedModel(), [Prompt.of("a")], ["yes"])
+        tune_on_pairs(ScriptedModel({}), [Prompt.of("a")], ["yes"])
