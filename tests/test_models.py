@@ -132,7 +132,7 @@ def test_attention_that_blocks_cannot_express_falls_back_to_plain_passes(monkeyp
     def refuse(*_: Any) -> None:
         raise Unsupported("sliding window")
 
-    monkeypatch.setattr("surefoot.models.tree_attention.TreeRunner.read", refuse)
+    monkeypatch.setattr("surefoot.models.tree_runner.TreeRunner.read", refuse)
     for a, b in zip(model.choose(PROMPTS, OPTIONS), expected, strict=True):
         assert a.scores == pytest.approx(b.scores, abs=1e-4, rel=1e-4)
     assert not model.shares_prefixes

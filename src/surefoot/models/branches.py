@@ -13,7 +13,8 @@ from surefoot.errors import NotAvailable
 from surefoot.models.base import TokenCount
 from surefoot.models.cache import RoomyLayer, roomy_cache
 from surefoot.models.prefix_store import BLOCK, PrefixStore
-from surefoot.models.tree_attention import TreeRunner, Unsupported
+from surefoot.models.tree_attention import Unsupported
+from surefoot.models.tree_runner import TreeRunner
 
 BLOCK_TOKENS = 256  # up to here a stretch of the prefix tree is one block; attention cost grows with its square
 

@@ -14,7 +14,8 @@ from surefoot.models.branches import BLOCK_TOKENS, CausalBranch
 from surefoot.models.local import LocalModel, Truncate
 from surefoot.models.prefix import Block, Plan, plan
 from surefoot.models.prefix_store import PrefixStore
-from surefoot.models.tree_attention import Reads, TreeRunner, Unsupported, log_softmax_at, supports
+from surefoot.models.tree_attention import Unsupported
+from surefoot.models.tree_runner import Reads, TreeRunner, log_softmax_at, supports
 from surefoot.text.formats import PromptEncoder
 from surefoot.text.prompt import Prompt
 

@@ -5,7 +5,7 @@ pieces of at most `block_tokens` tokens, so that a long shared stretch is a bloc
 its forking options is one block. A block attends to itself (through a tree mask) and to its ancestors, whose keys
 and values were computed on an earlier level. All blocks of a level are independent and are packed without padding.
 
-Nothing here knows of torch: this file is the plan, `surefoot.models.tree_attention` carries it out.
+Nothing here knows of torch: this file is the plan, `surefoot.models.tree_runner` carries it out.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import torch
 
 from surefoot.models.branches import Seq2SeqBranch
 from surefoot.models.local import LocalModel
-from surefoot.models.tree_attention import log_softmax_at
+from surefoot.models.tree_runner import log_softmax_at
 from surefoot.text.prompt import Prompt
 
 Found = TypeVar("Found")

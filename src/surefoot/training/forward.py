@@ -11,7 +11,7 @@ from surefoot.models.causal import CausalModel
 from surefoot.models.local import LocalModel
 from surefoot.models.prefix import plan
 from surefoot.models.seq2seq import Seq2SeqModel
-from surefoot.models.tree_attention import whole_logits
+from surefoot.models.tree_runner import whole_logits
 from surefoot.training.groups import Variant
 
 
