@@ -189,6 +189,14 @@ def test_every_make_target_that_a_page_names_exists(page: str) -> None:
     assert named <= targets
 
 
+def test_getting_started_prints_the_command_that_make_demo_runs() -> None:
+    recipes = (ROOT / "Makefile").read_text(encoding="utf-8")
+    values = dict(re.findall(r"^(LIMIT|OUT) \?= (.+)$", recipes, flags=re.MULTILINE))
+    (command,) = re.findall(r"^demo:.*\n\t\$\(BIN\)/(surefoot .+)$", recipes, flags=re.MULTILINE)
+    command = command.replace("$(OUT)", values["OUT"]).replace("$(LIMIT)", values["LIMIT"])
+    assert command in (ROOT / "docs/getting-started.md").read_text(encoding="utf-8").splitlines()
+
+
 def test_the_tree_of_the_readme_lists_the_folders_that_there_are() -> None:
     (tree,) = (block.body for block in blocks_of("README.md") if block.language == "tree")
     package, top = set(), set()

@@ -67,6 +67,13 @@ def test_documents_of_one_title_are_told_apart_and_those_without_one_are_named_b
     assert [paper.name for paper in moment.papers] == ["Ana (1)", "Ana (2)", "Bela", "4", "5"]
 
 
+def test_a_search_that_found_nothing_says_so_and_a_text_behind_no_documents_does_not() -> None:
+    trace = Trace((Event("search", queries=("zyx",)), Event("write", "Who knows.")))
+    told = [Told("m", "Who knows.", trace=trace)]
+    assert text_of(str(timeline("Who?", told))).count("found nothing") == 1
+    assert [line for line in printed(*told).splitlines() if "nothing" in line] == ["      found: nothing"]
+
+
 def test_an_end_without_words_is_told_in_words() -> None:
     trace = Trace(tuple(Event("stop", note=note) for note in ("stop", "length", "the limit of 3 sentences")))
     ends = ["the model ended the text", "the limit of tokens", "the limit of 3 sentences"]

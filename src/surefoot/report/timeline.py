@@ -155,8 +155,9 @@ def _terminal(moment: Moment) -> list[Text]:
         head.append(visible(piece.text), style="underline" if piece.level in ("p0", "p1") else "")
     head.append(f" [{visible(moment.note)}]" if moment.note else "")
     names = [f"{'*' if paper.is_gold else ''}{visible(paper.name)}" for paper in moment.papers]
-    verb = "found" if moment.kind == "search" else "reading"
-    return [head, *([Text(f"      {verb}: {'; '.join(names)}", style="dim")] if names else [])]
+    if moment.kind == "search":
+        return [head, Text(f"      found: {'; '.join(names) or 'nothing'}", style="dim")]
+    return [head, *([Text(f"      reading: {'; '.join(names)}", style="dim")] if names else [])]
 
 
 def _names(trace: Trace) -> dict[str, str]:
