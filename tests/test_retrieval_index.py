@@ -132,6 +132,30 @@ def test_an_index_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
         build_index(tmp_path / "corpus.jsonl", tmp_path / "idx", kind="bm26")
 
 
+def test_a_corpus_that_was_refused_and_mended_goes_into_the_same_folder(tmp_path: Path) -> None:
+    corpus = written(tmp_path / "corpus.jsonl", [*CORPUS, CORPUS[0]])
+    with pytest.raises(BadInput, match="is also that of"):
+        build_index(corpus, tmp_path / "idx")
+    written(corpus, CORPUS)
+    mended = build(tmp_path, "bm25")
+    assert mended.search(QUERIES, 9) == in_memory("bm25").search(QUERIES, 9)
+    assert not list((tmp_path / "idx").glob("*.tmp"))
+    with pytest.raises(BadInput, match="holds an index of another corpus or with other settings"):
+        build(tmp_path, "bm25", k1=2.0)
+
+
+def test_documents_that_are_stored_are_not_given_up_for_another_corpus(tmp_path: Path) -> None:
+    def stop(what: str, *_: Any) -> None:
+        if what == "documents counted":
+            raise Killed
+
+    with pytest.raises(Killed):
+        build(tmp_path, "bm25", told=stop)
+    written(tmp_path / "other.jsonl", CORPUS[:5])
+    with pytest.raises(BadInput, match="holds an unfinished index of another corpus"):
+        build_index(tmp_path / "other.jsonl", tmp_path / "idx")
+
+
 def test_what_cannot_be_built_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     corpus = written(tmp_path / "c.jsonl", CORPUS)
     for settings, said in (

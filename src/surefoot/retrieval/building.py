@@ -36,22 +36,24 @@ Told = Callable[[str, int, int | None], None]
 
 
 def begin(folder: Folder, corpus: Path, settings: dict[str, Any], index: str) -> dict[str, Any]:
-    """What the corpus file is, after making sure that the folder is for this index and no other."""
+    """What the corpus file is, after making sure that the folder is for this index and no other.
+
+    A folder in which no document is stored yet, such as that of a corpus that was refused, is for any index.
+    """
     source = seen(corpus)
     names = set(folder.names()) - {"lock"}
-    if folder.exists(PLAN):
-        planned = json.loads(folder.read(PLAN))
-        known = json.loads(folder.read(SOURCE)) if folder.exists(SOURCE) else planned["corpus"]
+    if folder.exists(SOURCE):
+        planned, known = (json.loads(folder.read(name)) for name in (PLAN, SOURCE))
         if planned != {"corpus": planned["corpus"], **settings} or not is_same(corpus, known):
             state = "an index" if folder.exists(index) else "an unfinished index"
             raise BadInput(
                 f'"{folder.path}" holds {state} of another corpus or with other settings; give another folder, '
                 "or delete this one."
             )
-    elif names:
+        return source
+    if names and PLAN not in names:
         raise BadInput(f'"{folder.path}" holds other files ("{min(names)}"); give a folder of its own.')
-    else:
-        folder.write(PLAN, json.dumps({"corpus": source, **settings}, indent=1).encode())
+    folder.write(PLAN, json.dumps({"corpus": source, **settings}, indent=1).encode())  # no document is stored yet
     return source
 
 
