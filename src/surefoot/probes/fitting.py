@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -19,46 +19,59 @@ SPECIAL = 16  # special tokens that a tokenizer may add to a text, at most
 ENCODED = 64  # prompts tokenised together
 
 
+FirstRead = Callable[[Sequence[Prompt]], list[Prompt]]
+
+
 @runtime_checkable
 class Layer(Protocol):
-    """A treated model: another model below, and what becomes of a prompt on its way there."""
+    """A treated model: another model below, and what that one reads first for prompts."""
 
     @property
     def base(self) -> LanguageModel: ...
     @property
-    def change(self) -> Callable[[Prompt], Prompt]: ...
+    def first_read(self) -> FirstRead: ...
+    @property
+    def treatment(self) -> str: ...
+    @property
+    def reads_again(self) -> bool: ...
 
 
 class Ground(NamedTuple):
-    """The local model below all treatments, and what it reads instead of a prompt."""
+    """The local model below all treatments, and what it reads first for prompts."""
 
     model: LocalModel
-    change: Callable[[Prompt], Prompt]
+    first_read: FirstRead
 
-    def query(self, cell: Cell) -> Query:
-        query = cell.query
-        return replace(query, prompt=self.change(query.prompt))
+    def queries(self, cells: Sequence[Cell]) -> list[Query]:
+        queries = [cell.query for cell in cells]
+        read = self.first_read([query.prompt for query in queries])
+        return [replace(query, prompt=prompt) for query, prompt in zip(queries, read, strict=True)]
 
 
-def beneath(model: LanguageModel) -> tuple[LanguageModel, Callable[[Prompt], Prompt]]:
-    """The model below all treatments, and what becomes of a prompt on its way there."""
-    changes: list[Callable[[Prompt], Prompt]] = []
+def layers(model: LanguageModel) -> Iterator[Layer]:
+    """The treatments of a model, the outermost first."""
     while isinstance(model, Layer):
-        changes.append(model.change)
+        yield model
         model = model.base
 
-    def change(prompt: Prompt) -> Prompt:
-        for one in changes:
-            prompt = one(prompt)
-        return prompt
 
-    return model, change
+def beneath(model: LanguageModel) -> tuple[LanguageModel, FirstRead]:
+    """The model below all treatments, and what it reads first for prompts."""
+    treated = list(layers(model))
+
+    def first_read(prompts: Sequence[Prompt]) -> list[Prompt]:
+        read = list(prompts)
+        for layer in treated:
+            read = layer.first_read(read)
+        return read
+
+    return treated[-1].base if treated else model, first_read
 
 
 def ground_of(model: LanguageModel) -> Ground | None:
     """The local model below all treatments; None where the model is of another kind."""
-    below, change = beneath(model)
-    return Ground(below, change) if isinstance(below, LocalModel) else None
+    below, first_read = beneath(model)
+    return Ground(below, first_read) if isinstance(below, LocalModel) else None
 
 
 class Overlong(NamedTuple):
@@ -81,9 +94,9 @@ def overlong(ground: Ground, tasks: Sequence[Task], answering: Answering) -> Ove
     if context is None or answering == "paper":
         return Overlong(0, of, 0, "")
     count, longest, item = 0, 0, ""
-    suspects = _suspects(ground, tasks, answering, context)
-    while batch := list(islice(suspects, ENCODED)):
-        for cell, length, room in _lengths(ground, batch, answering):
+    cells = every_cell(tasks)
+    while batch := list(islice(cells, ENCODED)):
+        for cell, length, room in _lengths(ground, _suspects(ground, batch, answering, context), answering):
             count += length + room > context
             if length > longest:
                 longest, item = length, f"{cell.task.name}/{cell.example.id}"
@@ -104,20 +117,26 @@ def refuse_overlong(model: LanguageModel, tasks: Sequence[Task], answering: Answ
         )
 
 
-def _suspects(ground: Ground, tasks: Sequence[Task], answering: Answering, context: int) -> Iterator[Cell]:
+def _suspects(
+    ground: Ground, cells: Sequence[Cell], answering: Answering, context: int
+) -> Iterator[tuple[Cell, Query]]:
     frame = len(ground.model.render("").encode()) + SPECIAL
-    for cell in every_cell(tasks):
-        query = ground.query(cell)
+    for cell, query in zip(cells, ground.queries(cells), strict=True):
         size = sum(len(part.text.encode()) for part in query.prompt)
         generates = needs(cell.task, answering) == "generate"
         room = cell.task.max_new_tokens if generates else 2 + max(len(label.encode()) for label in query.labels)
         if frame + size + room > context:
-            yield cell
+            yield cell, query
 
 
-def _lengths(ground: Ground, cells: Sequence[Cell], answering: Answering) -> Iterator[tuple[Cell, int, int]]:
+def _lengths(
+    ground: Ground, suspects: Iterable[tuple[Cell, Query]], answering: Answering
+) -> Iterator[tuple[Cell, int, int]]:
     """Each cell with the tokens of its prompt and of the longest answer."""
-    queries = [ground.query(cell) for cell in cells]
+    pairs = list(suspects)
+    if not pairs:
+        return
+    cells, queries = zip(*pairs, strict=True)
     ids = ground.model.encode([query.prompt for query in queries])
     labels = [() if needs(c.task, answering) == "generate" else q.labels for c, q in zip(cells, queries, strict=True)]
     forks = ground.model.encoder.continuations([query.prompt for query in queries], ids, labels)

@@ -11,7 +11,7 @@ from surefoot.models.base import SCORERS, LanguageModel
 from surefoot.models.local import LocalModel
 from surefoot.models.prefix import plan
 from surefoot.probes.asking import Answering, Cell, needs
-from surefoot.probes.fitting import Ground, ground_of, overlong
+from surefoot.probes.fitting import Ground, ground_of, layers, overlong
 from surefoot.probes.pricing import endpoint_of, price_of
 from surefoot.tasks.task import Task
 from surefoot.text.prompt import Prompt
@@ -57,7 +57,7 @@ def preflight(
     if ground is None:
         return _preflight_behind(model, tasks, answering, cells)
     asked = computed = 0
-    findings: dict[Finding, None] = dict.fromkeys(_format_findings(ground.model))
+    findings = dict.fromkeys([*_format_findings(ground.model), *_reading_findings(model, tasks, answering)])
     for task in tasks:
         for wording in task.wordings:
             sample = random.Random(wording.id).sample(task.examples, min(SAMPLE, len(task.examples)))
@@ -77,7 +77,8 @@ def _preflight_behind(model: LanguageModel, tasks: Sequence[Task], answering: An
     if behind is None or any(need not in behind.model.can for need in {needs(task, answering) for task in tasks}):
         return Preflight(cells, 0, 0, ())
     price = price_of(behind, tasks, answering)
-    return Preflight(cells, price.tokens, price.tokens, (), requests=price.requests)
+    findings = tuple(_reading_findings(model, tasks, answering))
+    return Preflight(cells, price.tokens, price.tokens, findings, requests=price.requests)
 
 
 class _Estimate(NamedTuple):
@@ -89,7 +90,7 @@ class _Estimate(NamedTuple):
 
 def _estimate(ground: Ground, cells: Sequence[Cell], answering: Answering) -> _Estimate:
     """Distinct prefixes grow linearly with the items: shared + each * items, fitted on one item and on the sample."""
-    model, queries = ground.model, [ground.query(cell) for cell in cells]
+    model, queries = ground.model, ground.queries(cells)
     ids = model.encode([query.prompt for query in queries])
     prompt = sum(map(len, ids)) / len(ids)
     if needs(cells[0].task, answering) == "generate" or answering == "paper":
@@ -141,6 +142,14 @@ def _format_findings(model: LocalModel) -> list[Finding]:
             Finding("note", "The chat template leaves out the tokenizer's beginning token; it is put in front.")
         )
     return found
+
+
+def _reading_findings(model: LanguageModel, tasks: Sequence[Task], answering: Answering) -> list[Finding]:
+    """What the estimate does not know of a text that is written in several readings."""
+    if all(needs(task, answering) != "generate" for task in tasks):
+        return []
+    sentence = "{} reads anew for each step of a text; the estimate counts the first reading alone."
+    return [Finding("note", sentence.format(below.treatment)) for below in layers(model) if below.reads_again]
 
 
 def _task_findings(ground: Ground, task: Task, answering: Answering) -> list[Finding]:

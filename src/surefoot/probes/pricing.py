@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -12,19 +12,18 @@ from surefoot.endpoints.client import Question
 from surefoot.endpoints.model import EndpointModel
 from surefoot.models.base import LanguageModel
 from surefoot.probes.asking import Answering, Cell, needs
-from surefoot.probes.fitting import beneath
+from surefoot.probes.fitting import FirstRead, beneath
 from surefoot.probes.letters import SAMPLES, lettered
 from surefoot.tasks.task import Task
-from surefoot.text.prompt import Prompt
 
 SAMPLE = 6  # items of each wording that are looked at
 
 
 class Behind(NamedTuple):
-    """The endpoint's model below all treatments, and what it is asked instead of a prompt."""
+    """The endpoint's model below all treatments, and what it is asked first for prompts."""
 
     model: EndpointModel
-    change: Callable[[Prompt], Prompt]
+    first_read: FirstRead
 
 
 class Price(NamedTuple):
@@ -34,8 +33,8 @@ class Price(NamedTuple):
 
 def endpoint_of(model: LanguageModel) -> Behind | None:
     """The endpoint below all treatments; None where the model is of another kind."""
-    below, change = beneath(model)
-    return Behind(below, change) if isinstance(below, EndpointModel) else None
+    below, first_read = beneath(model)
+    return Behind(below, first_read) if isinstance(below, EndpointModel) else None
 
 
 def price_of(behind: Behind, tasks: Sequence[Task], answering: Answering) -> Price:
@@ -54,7 +53,7 @@ def price_of(behind: Behind, tasks: Sequence[Task], answering: Answering) -> Pri
 
 def _questions(behind: Behind, cells: Sequence[Cell], answering: Answering) -> list[Question]:
     model, queries, task = behind.model, [cell.query for cell in cells], cells[0].task
-    prompts = [behind.change(query.prompt) for query in queries]
+    prompts = behind.first_read([query.prompt for query in queries])
     if needs(task, answering) == "generate":
         times = SAMPLES if answering == "samples" and task.kind != "generation" else 1
         return model.writing(prompts, [Sampling(task.max_new_tokens)] * len(prompts)) * times

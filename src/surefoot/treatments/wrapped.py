@@ -43,6 +43,9 @@ class Wrapped(LanguageModel):
     decides_on_texts: ClassVar[bool] = False
     """Whether the treatment picks between whole texts, so that one that changes single steps must lie below it."""
 
+    reads_again: ClassVar[bool] = False
+    """Whether a text takes several readings, how many being known only when it is written."""
+
     def __init__(self, base: LanguageModel, treatment: str, settings: Any, inner: LanguageModel | None = None) -> None:
         self.base = base
         self.inner = base if inner is None else inner
@@ -67,6 +70,10 @@ class Wrapped(LanguageModel):
     def change(self, prompt: Prompt) -> Prompt:
         """The prompt that the model below reads."""
         return prompt
+
+    def first_read(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """What the model below reads first for each prompt, found without asking it."""
+        return [self.change(prompt) for prompt in prompts]
 
     def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
         return self.inner.score([(self._changed(prompt), text) for prompt, text in requests])
@@ -104,10 +111,10 @@ class Wrapped(LanguageModel):
         self.inner.keep_answers(folder)
 
     def render(self, prompt: Prompt | str) -> str:
-        return self.inner.render(self._changed(prompt))
+        return self.inner.render(self.first_read([Prompt.of(prompt)])[0])
 
     def show_tokens(self, prompt: Prompt | str) -> list[tuple[int, str]]:
-        return self.inner.show_tokens(self._changed(prompt))
+        return self.inner.show_tokens(self.first_read([Prompt.of(prompt)])[0])
 
     def _changed(self, prompt: Prompt | str) -> Prompt:
         return self.change(Prompt.of(prompt))

@@ -131,6 +131,7 @@ class FlareModel(Grounded):
 
     settings: Flare
     decides_on_texts = True
+    reads_again = True
 
     def __init__(self, base: LanguageModel, treatment: str, settings: Flare) -> None:
         self.mode: Mode = MODES[settings.mode]

@@ -95,6 +95,10 @@ class Grounded(Wrapped):
         self.look_up([Prompt.of(prompt) for prompt in prompts])
         return super().choose(prompts, options, scorer)
 
+    def first_read(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        self.look_up(prompts)
+        return super().first_read(prompts)
+
     def look_up(self, prompts: Sequence[Prompt]) -> None:
         """Find what `change` will put before these prompts, in one batch; it is kept for when each is changed."""
         self.search([question_of(prompt) for prompt in prompts])

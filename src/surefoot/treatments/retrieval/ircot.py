@@ -130,6 +130,7 @@ class IrcotModel(Grounded):
 
     settings: Ircot
     decides_on_texts: ClassVar[bool] = True
+    reads_again: ClassVar[bool] = True
     draws: ClassVar[bool] = True
 
     def __init__(self, base: LanguageModel, treatment: str, settings: Ircot) -> None:
@@ -183,13 +184,9 @@ class IrcotModel(Grounded):
         self.look_up([prompt])
         return self._read[prompt]
 
-    def render(self, prompt: Prompt | str) -> str:
+    def first_read(self, prompts: Sequence[Prompt]) -> list[Prompt]:
         """What is read for the first sentence, before the loop has found more."""
-        return self.inner.render(Loop(self).first(Prompt.of(prompt)))
-
-    def show_tokens(self, prompt: Prompt | str) -> list[tuple[int, str]]:
-        """The tokens of `render`."""
-        return self.inner.show_tokens(Loop(self).first(Prompt.of(prompt)))
+        return Loop(self).first(prompts)
 
     def look_up(self, prompts: Sequence[Prompt]) -> None:
         """Run the loop for prompts whose documents are not known yet, greedily."""

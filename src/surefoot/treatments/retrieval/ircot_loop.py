@@ -80,12 +80,12 @@ class Loop:
         self.open: dict[int, Found] = {}
         self._frames: dict[tuple[Prompt, bool], tuple[Prompt, int]] = {}
 
-    def first(self, prompt: Prompt) -> Prompt:
-        """What is read for the first sentence."""
-        one = self._found(0, prompt, Sampling())
-        if self.settings.retrieval != "never":
-            self._search([one], [self._opening(one)])
-        return self.reading(one, direct=False).prompt
+    def first(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """What is read first for each prompt: by the reader where no chain of thought is written."""
+        found = [self._found(place, prompt, Sampling()) for place, prompt in enumerate(prompts)]
+        self._begin(found)
+        direct = self.settings.reader == "direct"
+        return [self.reading(one, one.done and direct).prompt for one in found]
 
     def run(
         self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation] | None = None
