@@ -71,9 +71,35 @@ def test_an_index_of_another_encoder_is_not_asked(tmp_path: Path) -> None:
         open_index(tmp_path / "idx", encoder=BagEncoder(seed=1))
 
 
-def test_a_folder_that_is_no_index_is_named_before_the_model_is_loaded(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--by", "rag", "--index", "nowhere"), "nowhere"),
+        (("--by", "rag"), "rag searches an index and none was given"),
+        (("--by", "bare", "--by", "rga"), 'Did you mean "rag"'),
+        (("--by", "rag:k=0", "--index", "idx"), "k is 0"),
+        (("--max-new-tokens", "0"), "max_new_tokens is 0"),
+        (("--wording", "long"), 'no wording "long"'),
+    ],
+)
+@pytest.mark.usefixtures("index")
+def test_a_mistake_is_named_before_the_model_is_loaded(words: tuple[str, ...], said: str, place: Place) -> None:
     place.patch.setattr("surefoot.models.load.load", lambda *_, **__: pytest.fail("the model was loaded"))
-    assert "nowhere" in ask(place, "--by", "rag", "--index", "nowhere")
+    assert said in ask(place, *words)
+
+
+def test_answers_are_printed_where_their_page_cannot_be_written(place: Place) -> None:
+    place.patch.setattr("surefoot.models.load.load", lambda *_, **__: endless())
+    (place.path / "folder").write_text("a file")
+    ended = place.surefoot("ask", QUESTION, "--html", "folder/page.html", "--max-new-tokens", "9")
+    assert "folder/page.html" in sentence_of(ended)
+    assert "It is so." in ended.out
+
+
+def test_each_way_is_named_as_it_begins(place: Place, index: str) -> None:
+    place.patch.setattr("surefoot.models.load.load", lambda *_, **__: endless())
+    ended = place.surefoot("ask", QUESTION, "--index", index, "--by", "bare", "--by", "rag:k=1")
+    assert [line for line in ended.err.splitlines() if "asking" in line] == ["asking bare", "asking rag (k=1)"]
 
 
 def test_a_way_without_an_index_is_named(place: Place) -> None:

@@ -7,10 +7,10 @@ print(sf.ask("Who leads the birthplace of Bela Amo?", "smollm2", by=("bare", "ra
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from surefoot.errors import BadInput
 from surefoot.report.timeline import STYLE, Told, terminal_timeline, timeline
@@ -18,6 +18,7 @@ from surefoot.report.timeline import STYLE, Told, terminal_timeline, timeline
 if TYPE_CHECKING:
     from rich.console import Group
 
+    from surefoot.decoding.sampling import Sampling
     from surefoot.models.base import LanguageModel
     from surefoot.text.prompt import Prompt
 
@@ -79,34 +80,59 @@ def ask(
     answers: Sequence[str] = (),
     wording: str = "steps",
     max_new_tokens: int = NEW_TOKENS,
+    told: Callable[[str], None] | None = None,
 ) -> SideBySide:
     """Ask the same question of a model in several ways, one after the other.
 
     `by`: `bare` for the model itself, names of treatments (`rag`, `flare`, `ircot`), or pairs of a name and settings.
     `index`: a folder that `surefoot index` made or a retriever, for all treatments that search one. `answers`: accepted
     answers, where the outcome is to be marked. `wording`: `steps` asks for a chain of sentences, `short` for the bare
-    answer. Raises `BadInput` for an empty question, an unknown way, and a treatment that lacks its index.
+    answer. `told` hears the name of each way as it begins. Raises `BadInput` as `prepare` does.
     """
-    from surefoot.decoding.sampling import Sampling
     from surefoot.models.load import load
     from surefoot.probes.multi_hop.measure import read_answer, score_answer
     from surefoot.questions.question import Question
+
+    prepared = prepare(question, by, index, wording, max_new_tokens)
+    loaded = load(model) if isinstance(model, str) else model
+    ways = [(label, apply(loaded)) for label, apply in prepared.ways]
+    asked = Question("asked", question, tuple(answers))
+    given = []
+    for label, one in ways:
+        if told is not None:
+            told(label)
+        (text,) = one.generate([prepared.prompt], prepared.sampling)
+        answer = read_answer(text.text).answer
+        outcome = "" if not answers else "right" if score_answer(answer, asked)[0] == 1 else "wrong"
+        given.append(Told(label, answer, text.text, outcome, text.trace, len(text.token_ids)))
+    return SideBySide(question, tuple(answers), tuple(given), loaded.name)
+
+
+class Prepared(NamedTuple):
+    """What is asked, how it is answered, and each way's label with what it makes of the model."""
+
+    prompt: Prompt
+    sampling: Sampling
+    ways: tuple[tuple[str, Callable[[LanguageModel], LanguageModel]], ...]
+
+
+def prepare(
+    question: str, by: Sequence[Way], index: Any = None, wording: str = "steps", max_new_tokens: int = NEW_TOKENS
+) -> Prepared:
+    """All that can be checked before a model is loaded.
+
+    Raises `BadInput` for an empty question, an unknown way, wording or setting, and a treatment that lacks its index.
+    """
+    from surefoot.decoding.sampling import Sampling
 
     if not question.strip():
         raise BadInput("The question is empty; say what is to be asked.")
     if not by:
         raise BadInput("No way to ask was given; give bare, or the name of a treatment such as rag.")
-    prompt, retriever = prompt_of(question, wording), opened(index)
-    loaded = load(model) if isinstance(model, str) else model
-    ways = [(label_of(way), treated(loaded, way, retriever)) for way in by]
-    asked = Question("asked", question, tuple(answers))
-    told = []
-    for label, one in ways:
-        (text,) = one.generate([prompt], Sampling(max_new_tokens=max_new_tokens))
-        answer = read_answer(text.text).answer
-        outcome = "" if not answers else "right" if score_answer(answer, asked)[0] == 1 else "wrong"
-        told.append(Told(label, answer, text.text, outcome, text.trace, len(text.token_ids)))
-    return SideBySide(question, tuple(answers), tuple(told), loaded.name)
+    sampling, retriever = Sampling(max_new_tokens=max_new_tokens), opened(index)
+    return Prepared(
+        prompt_of(question, wording), sampling, tuple((label_of(way), treatment_of(way, retriever)) for way in by)
+    )
 
 
 def prompt_of(question: str, wording: str = "steps") -> Prompt:
@@ -118,25 +144,29 @@ def prompt_of(question: str, wording: str = "steps") -> Prompt:
     return task.query(task.examples[0], task.wording(wording)).prompt
 
 
-def treated(model: LanguageModel, way: Way, index: Any = None) -> LanguageModel:
-    """The model as a way says; a treatment with a setting `index` gets the index, where it names none of its own."""
+def treatment_of(way: Way, index: Any = None) -> Callable[[LanguageModel], LanguageModel]:
+    """What a way makes of a model; a treatment with a setting `index` that names none of its own gets this one.
+
+    Raises `BadInput` as `prepare` does.
+    """
     from dataclasses import fields
 
     from surefoot.catalogue import find
-    from surefoot.treatments import treat
+    from surefoot.settings import build
 
     name, own = (way, {}) if isinstance(way, str) else way
     if name == BARE:
         if own:
             raise BadInput(f"The bare model has no settings, and {', '.join(own)} was given; name a treatment.")
-        return model
-    made = find("treatment", name).load()
-    searches = "index" in {field.name for field in fields(made)}
+        return lambda model: model
+    entry = find("treatment", name)
+    searches = "index" in {field.name for field in fields(entry.load())}
     if searches and "index" not in own:
         if index is None:
             raise BadInput(f"{name} searches an index and none was given; give index=FOLDER (--index; surefoot index).")
         own = {**own, "index": index}
-    return treat(name, model, **own)
+    apply: Callable[[LanguageModel], LanguageModel] = build(entry, own).apply
+    return apply
 
 
 def label_of(way: Way) -> str:

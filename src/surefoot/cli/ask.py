@@ -50,15 +50,15 @@ def ask(
     """Ask one question in several ways: the bare model, and treated ones with the documents that they read."""
     from surefoot.progress import Progress
     from surefoot.side_by_side import ask as ask_in_ways
-    from surefoot.side_by_side import opened
+    from surefoot.side_by_side import opened, prepare
 
     ways = [settings_of(text) for text in by or (["bare", "rag"] if index else ["bare"])]
-    retriever = opened(index)  # before the model, so that a missing index is said at once
+    retriever = opened(index)
+    prepare(question, ways, retriever, wording, max_new_tokens)  # before the model, so that a mistake is said at once
     with Progress(quiet=as_json) as progress:
         progress.say(f"loading {model}")
         endpoint = endpoint_from(tokenizer, budget)
         loaded = model_from(model, None, format=format, dtype=dtype, device=device, endpoint=endpoint)
-        progress.say(f"asking in {len(ways)} ways")
         found = ask_in_ways(
             question,
             loaded,
@@ -67,11 +67,11 @@ def ask(
             answers=answer or (),
             wording=wording,
             max_new_tokens=max_new_tokens,
+            told=lambda label: progress.say(f"asking {label}"),
         )
-    written = found.save(html) if html else None
     if as_json:
         print_json(found.to_dict())
-        return
-    print_tables(found.terminal())
-    if written:
-        typer.echo(f"Timeline: {written.resolve()}")
+    else:
+        print_tables(found.terminal())
+    if html:
+        typer.echo(f"Timeline: {found.save(html).resolve()}", err=as_json)
