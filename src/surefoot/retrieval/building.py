@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -19,10 +19,13 @@ from surefoot.errors import BadInput
 from surefoot.retrieval.bm25 import scored
 from surefoot.retrieval.corpus import Corpus
 from surefoot.retrieval.counts import Counts, count, together
-from surefoot.retrieval.dense import BATCH, Encoder, encoded
+from surefoot.retrieval.dense import BATCH, encoded
 from surefoot.retrieval.source import is_same, seen
 from surefoot.retrieval.table import Table, mapped
 from surefoot.runs.folder import TEMPORARY, Folder
+
+if TYPE_CHECKING:
+    from surefoot.models.encoders import Encoder
 
 PLAN = "plan.json"  # what is being built
 SOURCE = "source.json"  # what the corpus was, once it is copied

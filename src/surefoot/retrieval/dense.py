@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,16 +20,11 @@ from surefoot.retrieval.corpus import Corpus, Watch, searched
 from surefoot.retrieval.ranking import Ranking, check_k, hits
 from surefoot.retrieval.retriever import Document, Hit
 
+if TYPE_CHECKING:
+    from surefoot.models.encoders import Encoder
+
 BATCH = 256  # documents that are encoded between two notes of progress
 PROBES = 8  # documents whose vectors tell encoders apart
-
-
-class Encoder(Protocol):
-    """Anything that gives one vector a text, such as `surefoot.models.encoders.SentenceEncoder`."""
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of shape (texts, width), which depend on each text alone."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,13 +17,16 @@ from surefoot.retrieval import building
 from surefoot.retrieval.bm25 import BM25, check
 from surefoot.retrieval.building import Told
 from surefoot.retrieval.corpus import Corpus
-from surefoot.retrieval.dense import Dense, Encoder, minilm
+from surefoot.retrieval.dense import Dense, minilm
 from surefoot.retrieval.hybrid import Hybrid, Ranker, check_fusion
 from surefoot.retrieval.source import refuse_changed
 from surefoot.retrieval.table import mapped
 from surefoot.retrieval.terms import VERSION
 from surefoot.runs.folder import Folder
 from surefoot.runs.lock import acquire
+
+if TYPE_CHECKING:
+    from surefoot.models.encoders import Encoder
 
 INDEX = "index.json"
 MINILM = "all-MiniLM-L6-v2"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,14 +18,11 @@ from surefoot.probes.context_preference.preference import Preference, preference
 from surefoot.probes.context_preference.splitting import sentences_of
 from surefoot.probes.context_preference.units import Texts, Unit
 
+if TYPE_CHECKING:
+    from surefoot.models.encoders import Encoder
+
 Gaps = Mapping[str, float]
 """Similarity gaps by the question's id."""
-
-
-class Encoder(Protocol):
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors, one row a text."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,10 @@ def lexical(texts: Mapping[str, Texts], similar: Callable[[str, str], float]) ->
 
 
 def semantic(texts: Mapping[str, Texts], encoder: Encoder) -> Similarities:
-    """For each question the largest cosine to a sentence of either context. Each text is encoded once."""
+    """For each question the largest cosine to a sentence of either context, with an encoder of unit vectors.
+
+    Each text is encoded once.
+    """
     parts = {id: (sentences_of(one.retrieved), sentences_of(one.generated)) for id, one in texts.items()}
     questions = [one.question for one in texts.values()]
     every = list(dict.fromkeys([*questions, *(s for pair in parts.values() for own in pair for s in own)]))
