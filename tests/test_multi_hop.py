@@ -124,6 +124,17 @@ def test_kinds_are_read_apart() -> None:
     assert summary.finding("steps").recall.value == pytest.approx(0.5 + 0.5 / len(questions()))
 
 
+def test_few_questions_leave_room_around_none_and_all_of_them() -> None:
+    """All recalled and none answered of n: the Wilson ends are n / (n + z^2) and z^2 / (n + z^2)."""
+    found = sf.probe("multi-hop", PlantedReader(first_hop), world()).summary.finding("steps")
+    z2, n = 1.959963984540054**2, found.questions
+    assert (found.exact_match.value, found.f1.low, found.hops[0]) == (0, 0, 1)
+    assert found.exact_match.high == pytest.approx(z2 / (n + z2))
+    everything = sf.probe("multi-hop", PlantedReader(gold), world()).summary.finding("steps")
+    assert everything.recall.low == pytest.approx(n / (n + z2))
+    assert f"({100 * n / (n + z2):.1f} to 100.0)" in str(sf.probe("multi-hop", PlantedReader(gold), world()))
+
+
 def test_two_readers_are_compared_on_the_same_questions(tmp_path: Path) -> None:
     before = sf.probe("multi-hop", PlantedReader(elsewhere, "before"), world(), out=str(tmp_path / "a"))
     after = sf.probe("multi-hop", PlantedReader(gold, "after"), world(), out=str(tmp_path / "b"))

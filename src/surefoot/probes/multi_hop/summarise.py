@@ -11,8 +11,7 @@ import pyarrow.compute as pc
 from surefoot.probes.multi_hop.summary import KindFinding, MultiHopSummary
 from surefoot.probes.phrasing.noise import rechecked_pairs
 from surefoot.runs.source import Rows
-from surefoot.stats.bootstrap import bootstrap_mean
-from surefoot.stats.intervals import Interval
+from surefoot.stats.intervals import Interval, wilson
 from surefoot.tasks.task import Task
 
 COLUMNS = ("item", "outcome", "score", "exact_match", "marked", "recall", "hop_recall")
@@ -26,7 +25,7 @@ def summarise(rows: Rows, tasks: Sequence[Task], model: str, seed: int, complete
     again = rechecked_pairs(rows, tasks, model, ("text",))
     return MultiHopSummary(
         model=model,
-        findings=tuple(one for task in tasks for one in _findings(rows, task, model, seed)),
+        findings=tuple(one for task in tasks for one in _findings(rows, task, model)),
         rechecked=len(again),
         changed=sum(first != second for first, second in again),
         truncated=rows.select(("truncated",), pc.field("truncated")).num_rows,
@@ -36,7 +35,7 @@ def summarise(rows: Rows, tasks: Sequence[Task], model: str, seed: int, complete
     )
 
 
-def _findings(rows: Rows, task: Task, model: str, seed: int) -> Iterator[KindFinding]:
+def _findings(rows: Rows, task: Task, model: str) -> Iterator[KindFinding]:
     """All questions and each kind, under each right wording."""
     kinds = {example.id: example.fields["kind"] for example in task.examples}
     own = (pc.field("model") == model) & (pc.field("task") == task.name) & ~pc.field("recheck")
@@ -45,13 +44,13 @@ def _findings(rows: Rows, task: Task, model: str, seed: int) -> Iterator[KindFin
         asked = rows.select(columns, own & (pc.field("wording") == wording)).to_pylist()
         named = list(dict.fromkeys(kinds[row["item"]] for row in asked))
         if asked:
-            yield _finding(task.name, wording, "all", asked, seed)
+            yield _finding(task.name, wording, "all", asked)
         for kind in sorted(filter(None, named)) if len(named) > 1 else ():
-            yield _finding(task.name, wording, kind, [row for row in asked if kinds[row["item"]] == kind], seed)
+            yield _finding(task.name, wording, kind, [row for row in asked if kinds[row["item"]] == kind])
 
 
-def _finding(task: str, wording: str, kind: str, rows: Sequence[_Row], seed: int) -> KindFinding:
-    ordered = sorted(rows, key=lambda row: str(row["item"]))  # the same draws whatever the order of the rows
+def _finding(task: str, wording: str, kind: str, rows: Sequence[_Row]) -> KindFinding:
+    ordered = sorted(rows, key=lambda row: str(row["item"]))  # the same rounding whatever the order of the rows
     read = [row for row in ordered if row["recall"] is not None]
     means = {name: float(np.mean([row[name] for row in ordered])) for name in COSTS}
     return KindFinding(
@@ -59,10 +58,10 @@ def _finding(task: str, wording: str, kind: str, rows: Sequence[_Row], seed: int
         wording=wording,
         kind=kind,
         questions=len(ordered),
-        exact_match=_mean([row["exact_match"] for row in ordered], seed),
-        f1=_mean([row["score"] or 0.0 for row in ordered], seed),
+        exact_match=_mean([row["exact_match"] for row in ordered]),
+        f1=_mean([row["score"] or 0.0 for row in ordered]),
         read=len(read),
-        recall=_mean([row["recall"] for row in read], seed),
+        recall=_mean([row["recall"] for row in read]),
         hops=_hops([row["hop_recall"] for row in read]),
         **means,
         claims=sum(row.get("claims") or 0 for row in ordered),
@@ -72,8 +71,8 @@ def _finding(task: str, wording: str, kind: str, rows: Sequence[_Row], seed: int
     )
 
 
-def _mean(values: Sequence[float], seed: int) -> Interval:
-    return bootstrap_mean(values, seed=seed) if values else Interval(np.nan, np.nan, np.nan)
+def _mean(shares: Sequence[float]) -> Interval:
+    return wilson(min(float(np.sum(shares)), len(shares)), len(shares))
 
 
 def _hops(found: Sequence[Sequence[float]]) -> tuple[float, ...]:

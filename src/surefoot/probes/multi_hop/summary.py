@@ -14,11 +14,11 @@ from surefoot.stats.intervals import Interval
 class KindFinding:
     """The questions of one kind (`all` for all of them) under one wording.
 
-    `exact_match`, `f1` and `recall` are means over questions with their 95 % intervals; of `recall` over the `read`
-    questions for which something could be read. `hops` is the mean recall of each hop. `steps`, `calls`, `searches`
-    and `tokens` are means. `claims` are sentences that state something, of models that read; `unsupported` those that
-    no document before the model supports. `marked`: answers behind the marker; `empty`: texts without an answer, which
-    score 0.
+    `exact_match`, `f1` and `recall` are means over questions with their 95 % Wilson intervals, which for `f1` and
+    `recall` are no narrower than they should be; of `recall` over the `read` questions for which something was read.
+    `hops` is the mean recall of each hop. `steps`, `calls`, `searches` and `tokens` are means. `claims` are sentences
+    that state something, of models that read; `unsupported` those that no document before the model supports.
+    `marked`: answers behind the marker; `empty`: texts without an answer, which score 0.
     """
 
     task: str
@@ -74,8 +74,8 @@ class MultiHopSummary(PlainJson):
             "it read no documents" if not one.read else f"{percent(one.recall.value)} of the gold documents were read"
         )
         return (
-            f"{percent(one.exact_match.value)} of {one.questions} questions are answered exactly, with a word F1 of "
-            f"{percent(one.f1.value)}; {read}."
+            f"{percent(one.exact_match.value)} of {one.questions} questions are answered exactly under the wording "
+            f"{one.wording}, with a word F1 of {percent(one.f1.value)}; {read}."
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -87,7 +87,10 @@ class MultiHopSummary(PlainJson):
         if empty:
             found.append(f"{empty:,} texts hold no answer; they score 0.")
         if self.changed:
-            found.append(f"{self.changed} of {self.rechecked} rechecked texts were another text in another batch.")
+            found.append(
+                f"{self.changed} of {self.rechecked} texts came out otherwise when they were written again in another "
+                "batch; rounding does that, less in float32."
+            )
         if self.truncated:
             found.append(f"{self.truncated:,} prompts did not fit the context and were cut.")
         return tuple(found)
@@ -101,7 +104,7 @@ class MultiHopSummary(PlainJson):
             tuple(
                 (_name(o), str(o.questions), _share(o.exact_match), _share(o.f1), str(o.marked)) for o in self.findings
             ),
-            'Means over questions with 95 % bootstrap intervals. Marker: the text says "answer is".',
+            'Means over questions with 95 % Wilson intervals. Behind the marker: the text says "answer is".',
         )
         names = ("asked", "read", "recall", *(f"hop {n + 1}" for n in range(hops)), "claims", "unsupported")
         read = Table(
