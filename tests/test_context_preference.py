@@ -323,6 +323,12 @@ def test_exchanged_data_have_the_spread_of_their_signs() -> None:
     assert found.outside.value <= 0.1
 
 
+def test_what_asks_the_same_is_exchanged_by_one_coin_whatever_blanks_stand_around_it() -> None:
+    units = [unit(item=str(i), hybrid=("Bert", "Bert" if i % 3 else "Anna")) for i in range(12)]
+    copies = [replace(one, texts=one.texts._replace(question=f" {one.texts.question}\n")) for one in units]
+    assert null([*units, *copies], tosses=60) == null(units, tosses=60)
+
+
 def test_sides_are_not_exchanged_where_one_order_was_asked() -> None:
     with pytest.raises(BadInput, match='"3" was not asked in both orders; measure with order=both'):
         null([unit(item="3")])

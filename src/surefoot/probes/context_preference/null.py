@@ -71,8 +71,8 @@ def null(units: Sequence[Unit], tosses: int = 1000, seed: int = 0) -> Null:
 
 def _tossed(units: Sequence[Unit], tosses: int, seed: int) -> Iterator[list[Unit]]:
     """The units, those of a question exchanged together where its coin says so."""
-    places = {question: k for k, question in enumerate(sorted({unit.texts.question for unit in units}))}
-    turned = [(unit, exchanged(unit), places[unit.texts.question]) for unit in units]
+    places = {question: k for k, question in enumerate(sorted({unit.question for unit in units}))}
+    turned = [(unit, exchanged(unit), places[unit.question]) for unit in units]
     rng = generator(seed, "coins")
     for _ in range(tosses):
         heads = rng.integers(0, 2, size=len(places), dtype=np.int8)
