@@ -170,6 +170,23 @@ def test_what_cannot_be_built_is_refused_before_anything_is_written(tmp_path: Pa
         build_index(corpus, corpus)
 
 
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
+def test_an_index_that_misses_any_of_its_bytes_is_called_damaged(damage: str, tmp_path: Path) -> None:
+    build(tmp_path, "hybrid", encoder=BagEncoder())
+    files = [file for file in (tmp_path / "idx").rglob("*") if file.is_file() and file.suffix]
+    read = {file.name for file in files if file.name not in ("index.json", "plan.json", "source.json", "vectors.json")}
+    assert read >= {"documents.arrow", "vectors.npy", "vocab.index.json", "params.index.json", "data.csc.index.npy"}
+    for file in files:
+        if file.name not in read | {"index.json"} or (file.name, damage) == ("index.json", "gone"):
+            continue
+        raw = file.read_bytes()
+        file.unlink() if damage == "gone" else file.write_bytes(raw[: len(raw) // 2] if damage == "cut" else b"")
+        with pytest.raises(BadInput, match="is damaged"):
+            open_index(tmp_path / "idx", encoder=BagEncoder())
+        file.write_bytes(raw)
+    assert open_index(tmp_path / "idx", encoder=BagEncoder()).search(["ab"], 1)
+
+
 def test_a_corpus_that_has_changed_is_refused_and_one_that_is_gone_is_not(tmp_path: Path) -> None:
     build(tmp_path, "bm25")
     raw = (tmp_path / "corpus.jsonl").read_bytes()

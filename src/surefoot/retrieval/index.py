@@ -7,12 +7,14 @@ vectors (`vectors.npy`), and `index.json`, written last, which says what it was 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from surefoot.errors import BadInput, nearest, needs_package
+from surefoot.errors import BadInput, SurefootError, nearest, needs_package
 from surefoot.retrieval import building
 from surefoot.retrieval.bm25 import BM25, check
 from surefoot.retrieval.building import Told
@@ -86,7 +88,8 @@ def open_index(folder: str | Path, *, encoder: Encoder | str | Path | None = Non
     """The retriever in a folder, its documents, arrays and vectors mapped from disk.
 
     `encoder` is needed where the index was made with an object; otherwise the stored name says which it was. Raises
-    `BadInput` for a folder without a finished index, a corpus file that has changed since, or another encoder.
+    `BadInput` for a folder without a finished index, a damaged one, a corpus file that has changed since, or another
+    encoder.
     """
     place = Folder(Path(folder).expanduser().absolute())
     if not place.exists(INDEX):
@@ -95,9 +98,10 @@ def open_index(folder: str | Path, *, encoder: Encoder | str | Path | None = Non
             "was not finished; give the same command again" if unfinished else "is not there; make one: surefoot index"
         )
         raise BadInput(f'The index in "{folder}" {fix}.')
-    made = json.loads(place.read(INDEX))
-    refuse_changed(made["corpus"], str(folder))
-    corpus = Corpus(mapped(Path(place.full(building.DOCUMENTS))), made["corpus"]["digest"])
+    with _read(place):
+        made = json.loads(place.read(INDEX))
+        refuse_changed(made["corpus"], str(folder))
+        corpus = Corpus(mapped(Path(place.full(building.DOCUMENTS))), made["corpus"]["digest"])
     members: list[Ranker] = []
     if "bm25" in made:
         members.append(_bm25(place, corpus, made["bm25"]))
@@ -106,20 +110,34 @@ def open_index(folder: str | Path, *, encoder: Encoder | str | Path | None = Non
     return members[0] if len(members) == 1 else Hybrid(tuple(members), fusion=made["fusion"])
 
 
+@contextmanager
+def _read(place: Folder) -> Iterator[None]:
+    """Says of a file that is gone, cut or no longer what it was that the index is damaged."""
+    try:
+        yield
+    except SurefootError:
+        raise
+    except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise BadInput(f'The index in "{place.path}" is damaged ({why}); delete it and make it anew.') from error
+
+
 def _bm25(place: Folder, corpus: Corpus, made: dict[str, Any]) -> BM25:
     needs_package("bm25s", extra="retrieval", by="An index for BM25")
     import bm25s
 
     if made["terms"] != VERSION:
         raise BadInput(f'The index in "{place.path}" cuts texts as an older version did; make it anew.')
-    index = bm25s.BM25.load(place.full(building.BM25), mmap=True, show_progress=False)
+    with _read(place):
+        index = bm25s.BM25.load(place.full(building.BM25), mmap=True, show_progress=False)
     return BM25(corpus, index, made["k1"], made["b"])
 
 
 def _dense(place: Folder, corpus: Corpus, made: dict[str, Any], encoder: Encoder | str | Path | None) -> Dense:
     if encoder is None and made["encoder"] is None:
         raise BadInput(f'The index in "{place.path}" was made with an encoder of your own; give it: encoder=...')
-    stored = np.load(place.full(building.VECTORS), mmap_mode="r")
+    with _read(place):
+        stored = np.load(place.full(building.VECTORS), mmap_mode="r")
     named = encoder if encoder is not None else made["encoder"]
     opened = Dense(corpus, _encoder(named if named != MINILM else None), stored)
     opened.check_encoder()
