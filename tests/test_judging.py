@@ -286,6 +286,30 @@ def test_agreement_is_of_what_both_judged_by_passages_and_by_questions() -> None
     assert (found.passages, found.questions) == (5, 2)
     assert found.alpha_questions.value == 1
     assert found.alpha.low <= found.alpha.value <= found.alpha.high
+    assert found.fleiss is None
+
+
+def test_fleiss_kappa_is_of_three_annotators_who_judged_everything_and_of_no_others() -> None:
+    """Passages yyy, yyn, nnn, ynn: p_o = (1 + 1/3 + 1 + 1/3) / 4 = 2/3, p_e = 1/2: kappa = 1/3."""
+    questions = pool("A?", "B?")
+    assert agreement(questions, labels_of(sheets(questions, a="1101", b="1100", c="1000"), questions)).fleiss == (
+        pytest.approx(1 / 3)
+    )
+    for said in ({"a": "1101", "b": "1100"}, {"a": "1101", "b": "1100", "c": "10?0"}):
+        assert agreement(questions, labels_of(sheets(questions, **said), questions)).fleiss is None
+
+
+def test_the_build_prints_fleiss_kappa_where_three_judged_everything(place: Place) -> None:
+    questions = pool("A?", "B?")
+    write_pool(place.path / "p.jsonl", questions)
+    place.surefoot("nomiracl-sheet", "--pool", "p.jsonl", "--out", "s.csv")
+    for name, said in (("ann", "1101"), ("ben", "1100"), ("cem", "1000")):
+        keys = dict(zip((key_of(one, hit.document) for one in questions for hit in one.hits), said, strict=True))
+        judge(place.path / "s.csv", place.path / f"{name}.csv", lambda row, keys=keys: keys[row["key"]])
+    words = ("nomiracl-build", "ann.csv", "ben.csv", "--pool", "p.jsonl", "--out", "t.jsonl", "--rule", "any")
+    assert "Fleiss" not in place.surefoot(*words).out
+    three = ("nomiracl-build", "ann.csv", "ben.csv", "cem.csv", *words[3:-4], "--out", "u.jsonl", "--rule", "any")
+    assert "Fleiss' kappa over passages, all judged by all: 0.33" in place.surefoot(*three).out
 
 
 def test_open_passages_are_refused_with_a_line_then_decided_or_left_out(place: Place) -> None:

@@ -12,6 +12,7 @@ from surefoot.errors import BadInput
 from surefoot.probes.unanswerable.rates import PASSAGES
 from surefoot.probes.unanswerable.scores import asked_of
 from surefoot.tasks.loading import load_tasks
+from surefoot.tasks.nomiracl import by_count, by_position
 from surefoot.tasks.nomiracl_files import write_nomiracl
 from surefoot.tasks.nomiracl_release import LANGUAGES, read_release
 from surefoot.tasks.nomiracl_world import judged_questions
@@ -147,3 +148,29 @@ def test_a_file_is_shown_with_so_many_passages_at_such_a_place_and_in_pairs(tmp_
     with pytest.raises(BadInput, match='"split" is for a folder as NoMIRACL is released'):
         load_tasks(f"nomiracl:{path}?split=dev")
     assert [t.name for t in load_tasks("unanswerable-pairs", limit=2)] == names
+
+
+def test_tasks_by_number_of_passages_ask_the_same_questions_and_keep_the_one_that_answers() -> None:
+    asked = judged_questions(seed=2, languages=("en",), each=4, passages=5, size=200)
+    gold = {one.id: [p.text for p in one.passages if p.relevant] for one in asked}
+    found = by_count((one for one in asked), (1, 3, 5))
+    assert list(found) == [1, 3, 5]
+    for count, tasks in found.items():
+        assert [task.name for task in tasks] == ["answerable", "unanswerable"]
+        assert {example.id for task in tasks for example in task.examples} == set(gold)
+        for example in (example for task in tasks for example in task.examples):
+            shown = asked_of(example.fields).passages
+            assert len(shown) == count
+            assert sum(text in one for one in shown for text in gold[example.id]) == len(gold[example.id])
+
+
+def test_tasks_by_place_ask_the_same_questions_with_the_answer_at_that_place() -> None:
+    asked = judged_questions(seed=2, languages=("en",), each=4, passages=5, size=200)
+    gold = {one.id: next(p.text for p in one.passages if p.relevant) for one in asked if one.subset == "answerable"}
+    found = by_position((one for one in asked), 3)
+    assert list(found) == [0, 1, 2]
+    for place, (task,) in found.items():
+        assert {example.id for example in task.examples} == set(gold)
+        for example in task.examples:
+            shown = asked_of(example.fields).passages
+            assert [gold[example.id] in text for text in shown] == [spot == place for spot in range(3)]

@@ -110,6 +110,8 @@ def _print(found: Built, out: Path) -> None:
         one = f"{said.alpha.value:.2f} [{said.alpha.low:.2f}, {said.alpha.high:.2f}]"
         two = f"{said.alpha_questions.value:.2f} [{said.alpha_questions.low:.2f}, {said.alpha_questions.high:.2f}]"
         typer.echo(f"Krippendorff's alpha: passages {one} ({said.passages:,} judged twice or more), questions {two}")
+        if said.fleiss is not None:
+            typer.echo(f"Fleiss' kappa over passages, all judged by all: {said.fleiss:.2f}")
         pairs = tuple((f"{p.left}, {p.right}", f"{p.both:,}", f"{p.equal:.2f}", f"{p.kappa:.2f}") for p in said.pairs)
         console.print(rich_table(Table("", ("annotators", "passages", "equal", "Cohen's kappa"), pairs)))
     counts = Counter((one.language, one.subset) for one in found.verdicts.questions)

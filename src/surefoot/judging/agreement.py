@@ -10,7 +10,7 @@ import numpy as np
 
 from surefoot.judging.pool import Pooled, key_of
 from surefoot.judging.verdict import Labels
-from surefoot.stats.agreement import alpha_interval, cohen_kappa
+from surefoot.stats.agreement import alpha_interval, cohen_kappa, fleiss_kappa
 from surefoot.stats.bootstrap import generator
 from surefoot.stats.intervals import Floats, Interval
 
@@ -31,13 +31,15 @@ class Agreement(NamedTuple):
     """Krippendorff's alpha over passages (its interval by drawing questions) and over questions; each two annotators.
 
     A question's label is whether an annotator found a relevant passage; it counts where all its passages were judged.
-    `passages` and `questions` are how many have two labels or more.
+    `passages` and `questions` are how many have two labels or more. `fleiss` is Fleiss' kappa over passages where three
+    annotators or more judged all of them, else None.
     """
 
     passages: int
     questions: int
     alpha: Interval
     alpha_questions: Interval
+    fleiss: float | None
     pairs: tuple[Pair, ...]
 
 
@@ -46,6 +48,7 @@ def agreement(questions: Sequence[Pooled], labels: Labels, seed: int = 0) -> Agr
     keys = {one.id: [key_of(one, hit.document) for hit in one.hits] for one in questions}
     passages = {key: labels.get(key, {}) for own in keys.values() for key in own}
     groups = [id for id, own in keys.items() for _ in own]
+    annotators = _annotators(labels)
     whole = {id: _of_question([passages[key] for key in own]) for id, own in keys.items()}
     counts, per_question = _counts([*passages.values()]), _counts([*whole.values()])
     return Agreement(
@@ -53,7 +56,8 @@ def agreement(questions: Sequence[Pooled], labels: Labels, seed: int = 0) -> Agr
         int((per_question.sum(axis=1) > 1).sum()),
         alpha_interval(counts, groups, RESAMPLES, generator(seed, "passages")),
         alpha_interval(per_question, [*whole], RESAMPLES, generator(seed, "questions")),
-        tuple(_pair(left, right, passages) for left, right in combinations(_annotators(labels), 2)),
+        fleiss_kappa(counts) if len(annotators) > 2 and (counts.sum(axis=1) == len(annotators)).all() else None,
+        tuple(_pair(left, right, passages) for left, right in combinations(annotators, 2)),
     )
 
 
