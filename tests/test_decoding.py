@@ -14,7 +14,7 @@ import tiny
 from surefoot.decoding.branch import Blend, Next, Ruled, Variants, plausible, weighted_sum
 from surefoot.decoding.loop import Batch, decode, write
 from surefoot.decoding.rows import Draft, Row
-from surefoot.decoding.rules import FromTransformers, in_order
+from surefoot.decoding.rules import FromTransformers
 from surefoot.decoding.sampling import Penalties, Sampling
 from surefoot.errors import BadInput
 from surefoot.models.local import LocalModel
@@ -121,15 +121,12 @@ def branch_rows(model: LocalModel, prompts: Sequence[str] = PROMPTS) -> tuple[An
 
 @pytest.mark.parametrize("model", MODELS[:2])
 def test_a_logits_processor_of_transformers_fits_in_without_change(model: LocalModel) -> None:
-    processors = [NoRepeatNGramLogitsProcessor(2), RepetitionPenaltyLogitsProcessor(1.3)]
+    processors = LogitsProcessorList([NoRepeatNGramLogitsProcessor(2), RepetitionPenaltyLogitsProcessor(1.3)])
     continuation, drafts, samplings = branch_rows(model)
-    rule = in_order([FromTransformers(processor) for processor in processors])
-    branch = Ruled(continuation.open(range(len(drafts)), [[]] * len(drafts)), rule, drafts)
+    branch = Ruled(continuation.open(range(len(drafts)), [[]] * len(drafts)), FromTransformers(processors), drafts)
     with torch.inference_mode():
         write(branch, drafts, samplings, model.vocabulary)
-    theirs = [
-        transformers_writes(model, prompt, logits_processor=LogitsProcessorList(processors)) for prompt in PROMPTS
-    ]
+    theirs = [transformers_writes(model, prompt, logits_processor=processors) for prompt in PROMPTS]
     assert [draft.written for draft in drafts] == theirs
 
 

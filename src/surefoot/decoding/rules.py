@@ -1,4 +1,4 @@
-"""Rules of other origin: the transformers library's logits processors, and several rules after each other."""
+"""Rules of other origin: the transformers library's logits processors."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 
-from surefoot.decoding.branch import Rule
 from surefoot.decoding.rows import Row
 
 
 class FromTransformers:
-    """Any `LogitsProcessor` of the transformers library as a rule.
+    """Any `LogitsProcessor` of the transformers library, or a `LogitsProcessorList` of several, as a rule.
 
     It sees prompt and text of a row without padding: rows of different lengths are given to it separately.
     """
@@ -29,14 +28,3 @@ class FromTransformers:
             ids = torch.tensor([rows[place].ids for place in places], device=logits.device)
             changed[places] = self.processor(ids, logits[places].clone()).to(logits.dtype)
         return changed
-
-
-def in_order(rules: Sequence[Rule]) -> Rule:
-    """One rule that applies these, the first one first."""
-
-    def every(rows: Sequence[Row], logits: torch.Tensor) -> torch.Tensor:
-        for rule in rules:
-            logits = rule(rows, logits)
-        return logits
-
-    return every

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from surefoot.decoding.rows import Vocabulary
     from surefoot.models.trace import Trace
 
-Capability = Literal["logprobs", "top_logprobs", "logits", "hidden_states", "gradients", "generate"]
 Scorer = Literal["sum", "mean", "end", "paper"]
 SCORERS: Mapping[str, str] = {
     "sum": "log-probability of the label's tokens given the prompt",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
 from surefoot.errors import BadInput
-
-Outcome = Literal["right", "wrong", "unparsed"]
 
 ROW_SCHEMA = pa.schema(
     [

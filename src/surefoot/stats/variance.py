@@ -56,15 +56,16 @@ def variance_split(
     n, wordings = y.shape
     if n < 2 or wordings < 2 or not np.ptp(y):
         return None
-    member = _membership([frame for frame, keep in zip(frames, kept_wordings, strict=True) if keep])
-    components = _components(y, np.ones((1, n)), member)
-    positive = np.maximum(components[0], 0)
+    frames = [frame for frame, keep in zip(frames, kept_wordings, strict=True) if keep]
+    components = variance_components(y, frames)
+    values = np.array([*components.values()])
+    positive = np.maximum(values, 0)
+    member = _membership(frames)
     draws = _shares(np.concatenate([_components(y, weights, member) for weights in weight_chunks(n, resamples, rng)]))
-    estimate = _shares(components)[0]
-    names = ("wording", "item", "residual") if member is None else ("frame", "wording", "item", "residual")
+    estimate = _shares(values[None])[0]
     shares = {
         name: _cut(float(positive[k] / positive.sum()), basic_interval(float(estimate[k]), draws[:, k]))
-        for k, name in enumerate(names)
+        for k, name in enumerate(components)
     }
     return VarianceSplit(shares, n, int((~complete).sum()), int((~kept_wordings).sum()))
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from surefoot.probes.memorisation.probe import Memorisation
 
 POOL = 40_000  # unrelated words at most
-EMPTY = "no work has answers yet"
 
 
 class Answered(NamedTuple):
