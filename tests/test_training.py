@@ -18,10 +18,11 @@ from torch import nn
 import tiny
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput
+from surefoot.models.causal import CausalModel
 from surefoot.models.scripted import ScriptedModel
 from surefoot.text.prompt import Prompt
 from surefoot.training.adapters import AdapterSettings, new_adapter
-from surefoot.training.fit import FitSettings, TrainingDiverged, fit
+from surefoot.training.fit import FitSettings, FitStep, TrainingDiverged, fit
 from surefoot.training.forward import answer_logits
 from surefoot.training.groups import Group, Variant, batch_at
 from surefoot.training.losses import Alignment, answer_loss, divergence, group_losses
@@ -325,6 +326,45 @@ def test_a_model_tuned_on_pairs_writes_their_answers_and_ends_behind_them() -> N
     assert [text.text.strip() for text in texts] == answers
     assert [text.finish_reason for text in texts] == ["stop", "stop"]
     assert base.score([*zip(prompts, answers, strict=True)]) == before
+
+
+PAIRS = [("who was it", "yes"), ("where is it", "a dog in the house"), ("is it", "no"), ("say", "one, two")]
+
+
+def plain_losses(base: CausalModel) -> list[float]:
+    """Of each pair, the mean of -log p over the answer's tokens and </s>, by forward passes of the bare model."""
+    found = []
+    for prompt, answer in base.pairs([Prompt.of(text) for text, _ in PAIRS], [answer for _, answer in PAIRS]):
+        written = [*answer, 1]
+        with torch.inference_mode():
+            logits = base.model(torch.tensor([[*prompt, *written]])).logits[0, len(prompt) - 1 : -1]
+        found.append(float(torch.nn.functional.cross_entropy(logits, torch.tensor(written))))
+    return found
+
+
+def tuned_losses(base: CausalModel, **descent: Any) -> list[float]:
+    """The losses of a training so slow that every step is at the untouched model."""
+    prompts, answers = zip(*((Prompt.of(prompt), answer) for prompt, answer in PAIRS), strict=True)
+    log: list[FitStep] = []
+    tune_on_pairs(base, prompts, answers, descent=FitSettings(learning_rate=1e-12, **descent), watch=log.append)
+    return [step.losses["loss"] for step in log]
+
+
+def test_the_loss_of_pairs_is_the_mean_over_pairs_of_the_mean_over_the_answers_tokens_and_the_end() -> None:
+    base = tiny.causal()
+    each = plain_losses(base)
+    assert tuned_losses(base, steps=1, batch=4) == pytest.approx([sum(each) / 4], rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_pairs_come_in_the_order_of_the_seed_each_once_an_epoch(seed: int) -> None:
+    base = tiny.causal()
+    each = plain_losses(base)
+    wanted = [each[batch_at(4, 1, step, seed)[0]] for step in range(8)]
+    found = tuned_losses(base, steps=8, batch=1, seed=seed)
+    assert found == pytest.approx(wanted, rel=1e-5)
+    assert sorted(found[:4]) == pytest.approx(sorted(each), rel=1e-5)
+    assert found != pytest.approx(tuned_losses(base, steps=8, batch=1, seed=seed + 3), rel=1e-5)
 
 
 def test_tuning_on_pairs_refuses_what_does_not_pair_and_what_has_no_weights() -> None:
