@@ -55,3 +55,25 @@ def test_places_start_where_asked() -> None:
     made = plan([[1, 2, 3, 4], [1, 2, 5]], 2)
     assert made.places([1, 2, 3, 4], 2) == made.places([1, 2, 3, 4])[2:]
     assert len(made.places([1, 2, 5], 1)) == 2
+
+
+@given(sequences, sizes, st.lists(st.integers(0, 12), min_size=30, max_size=30))
+def test_what_is_given_is_not_computed_and_everything_else_is(
+    batch: list[list[int]], size: int, counts: list[int]
+) -> None:
+    known = [min(count, len(sequence)) for count, sequence in zip(counts, batch, strict=False)]
+    made = plan(batch, size, known)
+    ends = {tuple(sequence) for sequence in batch}
+    given_prefixes = {
+        tuple(sequence[:end])
+        for sequence, count in zip(batch, known, strict=True)
+        for end in range(1, count + 1)
+        if not any(tuple(sequence[:before]) in ends for before in range(1, end + 1))
+    }
+    placed = {p: made.places(list(p))[-1][0] for p in distinct_prefixes(batch)}
+    assert {prefix for prefix, block in placed.items() if block.given} == given_prefixes
+    assert made.tokens == len(distinct_prefixes(batch)) - len(given_prefixes)
+    for prefix, block in placed.items():
+        assert read_back(made, list(prefix)) == [(token, place) for place, token in enumerate(prefix)]
+        assert block.given or block in made.levels()[sum(not above.given for above in block.ancestors)]
+        assert not block.given or all(above.given for above in block.ancestors)

@@ -86,6 +86,21 @@ def test_rows_that_begin_differently_go_on_in_one_pass() -> None:
     assert texts(model, prompts) == texts(tiny.causal(), prompts)
 
 
+def test_a_prompt_that_ends_within_what_another_one_has_kept_is_read_right() -> None:
+    """Logits behind prompts of 1, 2 and 3 blocks less or more a token, with all kept, equal those of plain passes."""
+    long = (BEGIN * 3)[: 3 * BLOCK + 5]
+    prompts = [long[:length] for length in (BLOCK, BLOCK + 1, 2 * BLOCK - 1, 2 * BLOCK, 3 * BLOCK, len(long))]
+    prompts += [long[: 2 * BLOCK] + " another way", "Nothing that was read"]
+    model = with_store()
+    model.generate([long], DRAWN)
+    before = model.tokens.computed
+    step = model.continuing(prompts, [1] * len(prompts)).open(range(len(prompts)), [[]] * len(prompts)).first()
+    assert model.tokens.computed - before < sum(map(len, prompts)) // 3
+    for prompt, row in zip(prompts, step.logits, strict=True):
+        ids = torch.tensor(tiny.causal().encode([prompt]))
+        torch.testing.assert_close(row, tiny.causal().model(ids).logits[0, -1].float(), atol=2e-5, rtol=1e-4)
+
+
 def test_what_is_kept_in_two_parts_is_what_is_kept_at_once() -> None:
     keys, values = torch.randn(2, 3 * BLOCK, 8), torch.randn(2, 3 * BLOCK, 8)
     module, ids = torch.nn.Identity(), list(range(3 * BLOCK + 1))

@@ -29,8 +29,9 @@ class States(NamedTuple):
 class CausalBranch:
     """A decoder-only model: one growing cache of rows that are padded on the left.
 
-    Prompts are read by `runner` on their prefix tree, each distinct beginning once; without one, or where the model's
-    attention cannot be computed on trees, in padded rows. A branch that `remembers` keeps the states of its last pass.
+    Prompts are read by `runner` on their prefix tree, each distinct beginning once, or not at all where `store` has it;
+    without a runner, or where the model's attention cannot be computed on trees, in padded rows. A branch that
+    `remembers` keeps the states of its last pass.
     """
 
     remembers = False
@@ -59,8 +60,7 @@ class CausalBranch:
         self.sees_all = whole and model.config._attn_implementation in ("sdpa", "eager")
 
     def first(self) -> Next:
-        read = self._from_store()
-        read = self._on_tree() if read is None else read
+        read = self._on_tree()
         if read is not None:
             self._keep()
             return _plain(read)
@@ -69,36 +69,6 @@ class CausalBranch:
         positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
         ids = torch.tensor(padded, device=self.model.device)
         return _plain(self._forward(ids, positions, self.mask, 1)[:, -1])
-
-    def _from_store(self) -> torch.Tensor | None:
-        """Logits behind the prompts, all read on in one pass from the blocks that were kept; None where there are none.
-
-        A row is its kept tokens, then the rest, each padded on the left; what is padding is not seen.
-        """
-        if self.store is None or not self.sees_all or self.remembers:
-            return None
-        kept = [self.store.longest(self.model, ids) for ids in self.prompts]
-        if not any(kept):
-            return None
-        starts = [sum(block.shape[3] for block in own) for own in kept]
-        width = max(starts)
-        behind = max(len(ids) - start for ids, start in zip(self.prompts, starts, strict=True))
-        self._fill(kept, width)
-        rest = [list(ids[start:]) for ids, start in zip(self.prompts, starts, strict=True)]
-        mask = [_ones(start, width) + _ones(len(own), behind) for start, own in zip(starts, rest, strict=True)]
-        self.mask = torch.tensor(mask, device=self.mask.device)
-        self.tokens.computed += sum(map(len, rest))
-        padded = torch.tensor([[self.pad] * (behind - len(own)) + own for own in rest], device=self.mask.device)
-        positions = (self.mask.cumsum(-1) - 1).clamp(min=0)[:, -behind:]
-        return self._forward(padded, positions, self._bias(behind), 1)[:, -1]
-
-    def _fill(self, kept: Sequence[Sequence[torch.Tensor]], width: int) -> None:
-        """The kept blocks as the cache of their rows, padded on the left; a row may have none."""
-        some = next(own[0] for own in kept if own)
-        rows = [torch.cat(list(own), 3) if own else some[:, :, :, :0] for own in kept]
-        whole = torch.stack([_padded(row, width, 3) for row in rows])
-        for index, layer in enumerate(self.cache.layers):
-            layer.fill(whole[:, index, 0], whole[:, index, 1])
 
     def _keep(self) -> None:
         """Leave what was read for later prompts."""
@@ -117,7 +87,7 @@ class CausalBranch:
         if self.runner is None or not self.sees_all or self.remembers:
             return None
         try:
-            read = self.runner.prefill(self.prompts, BLOCK_TOKENS)
+            read = self.runner.prefill(self.prompts, BLOCK_TOKENS, self.store)
         except Unsupported:
             return None
         self.tokens.computed += self.runner.computed
@@ -250,11 +220,6 @@ class Seq2SeqBranch:
         if self.remembers:
             self.states = States(out.decoder_hidden_states[-1], torch.ones_like(ids, dtype=torch.bool))
         return _plain(out.logits[:, -1].float())
-
-
-def _ones(count: int, width: int) -> list[int]:
-    """Ones behind zeros, `width` in all."""
-    return [0] * (width - count) + [1] * count
 
 
 def _padded(tensor: torch.Tensor, width: int, axis: int) -> torch.Tensor:

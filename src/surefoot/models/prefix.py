@@ -28,6 +28,8 @@ class Node:
     size: int = 0  # tokens in the whole subtree
     block: Block | None = None  # the block that computes this edge, from its token `offset` on
     offset: int = 0
+    last: bool = False  # whether a sequence ends with it
+    given: bool = False  # whether its keys and values are known already
 
     @property
     def end(self) -> int:
@@ -47,10 +49,12 @@ class Block:
     reach: np.ndarray
     ancestors: tuple[Block, ...]
     keeps: bool  # whether a later block needs its keys and values
+    given: bool = False  # whether these are known already, so that nothing is computed
 
     @property
     def level(self) -> int:
-        return len(self.ancestors)
+        """How many blocks above it have to be computed first."""
+        return sum(not above.given for above in self.ancestors)
 
     @property
     def depth(self) -> int:
@@ -75,7 +79,7 @@ def build_forest(sequences: Sequence[Sequence[int]]) -> Forest:
         for token, run in groupby(group, key=itemgetter(start)):
             members = list(run)
             end = _agreement(members[0], members[-1], start)
-            forks[token] = node = Node(members[0][start:end], start)
+            forks[token] = node = Node(members[0][start:end], start, last=len(members[0]) == end)
             pending.append(([member for member in members if len(member) > end], end, node.forks))
     for root in forest.values():
         _measure(root)
@@ -96,16 +100,42 @@ def _measure(root: Node) -> None:
         node.size = len(node.tokens) + sum(fork.size for fork in node.forks.values())
 
 
+def mark_given(forest: Forest, sequence: Sequence[int], count: int) -> None:
+    """Mark the edges of the first `count` tokens of a sequence as known, short of a token with which a sequence ends.
+
+    An edge that is known in part is parted.
+    """
+    forks, at = forest, 0
+    while at < count:
+        node = forks[sequence[at]]
+        if node.last:
+            count = min(count, node.end - 1)
+        if count == at:
+            return
+        if node.end > count:
+            _part(node, count)
+        node.given = True
+        forks, at = node.forks, node.end
+
+
+def _part(node: Node, depth: int) -> None:
+    """Cut an edge in two at a depth."""
+    front = depth - node.start
+    rest = Node(node.tokens[front:], depth, node.forks, node.size - front, last=node.last)
+    node.tokens, node.forks, node.last = node.tokens[:front], {rest.tokens[0]: rest}, False
+
+
 def cut(forest: Forest, block_tokens: int) -> list[Block]:
     """The blocks of the trees, ancestors before descendants.
 
-    A subtree of at most `block_tokens` tokens is one block; of a larger one the top edge is a block of its own.
+    A subtree of at most `block_tokens` tokens is one block; of a larger one, and of one that begins with what is given,
+    the top edge is a block of its own.
     """
     blocks: list[Block] = []
     pending: list[tuple[Node, tuple[Block, ...]]] = [(root, ()) for root in forest.values()]
     while pending:
         node, above = pending.pop()
-        whole = node.size <= block_tokens or not node.forks
+        whole = not node.given and (node.size <= block_tokens or not node.forks)
         blocks.append(block := _block(node, above, whole))
         if not whole:
             pending.extend((fork, (*above, block)) for fork in node.forks.values())
@@ -128,6 +158,7 @@ def _block(top: Node, above: tuple[Block, ...], whole: bool) -> Block:
         reach=np.repeat(offsets + sizes, lengths),
         ancestors=above,
         keeps=not whole,
+        given=top.given,
     )
     for node, offset in zip(nodes, offsets, strict=True):
         node.block, node.offset = block, int(offset)
@@ -143,14 +174,15 @@ class Plan:
 
     @property
     def tokens(self) -> int:
-        """Distinct prefixes; each is computed once."""
-        return sum(len(block) for block in self.blocks)
+        """Distinct prefixes that are not given; each is computed once."""
+        return sum(len(block) for block in self.blocks if not block.given)
 
     def levels(self) -> list[list[Block]]:
-        """Blocks by level; a level needs the levels before it and nothing else."""
+        """Blocks to be computed by level; a level needs what is given and the levels before it."""
         levels: list[list[Block]] = [[] for _ in range(1 + max((b.level for b in self.blocks), default=-1))]
         for block in self.blocks:
-            levels[block.level].append(block)
+            if not block.given:
+                levels[block.level].append(block)
         return levels
 
     def places(self, sequence: Sequence[int], start: int = 0) -> list[tuple[Block, int]]:
@@ -166,7 +198,10 @@ class Plan:
         return found
 
 
-def plan(sequences: Sequence[Sequence[int]], block_tokens: int = 256) -> Plan:
-    """The prefix tree of the sequences, cut into blocks."""
+def plan(sequences: Sequence[Sequence[int]], block_tokens: int = 256, given: Sequence[int] = ()) -> Plan:
+    """The prefix tree of the sequences, cut into blocks. `given` tells of how many tokens at the beginning of each
+    sequence keys and values are known already; those of its last token are computed all the same."""
     forest = build_forest(sequences)
+    for sequence, count in zip(sequences, given, strict=bool(given)):
+        mark_given(forest, sequence, count)
     return Plan(forest, cut(forest, block_tokens))

@@ -31,11 +31,28 @@ class Pool:
     def __init__(self, blocks: Sequence[Block]) -> None:
         self.slots: dict[Block, int] = {}
         self.size = 0
+        self.loaded: set[Block] = set()
         for block in blocks:
             if block.keeps:
                 self.slots[block] = self.size
                 self.size += len(block)
         self.layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def load(self, given: Sequence[Block], known: Sequence[torch.Tensor]) -> None:
+        """Put in given blocks of one sequence, as far as they are among its first tokens, which are `known`: pieces of
+        shape (layers, 2, key heads, tokens, head width)."""
+        told = sum(piece.shape[3] for piece in known)
+        new = [block for block in given if block not in self.loaded and block.depth + len(block) <= told]
+        if not new:
+            return
+        self.loaded.update(new)
+        whole = torch.cat(list(known), 3).transpose(2, 3)
+        for layer, (key, value) in enumerate(whole):
+            keys, values = self.of(layer, key, value)
+            for block in new:
+                here = slice(block.depth, block.depth + len(block))
+                places = slice(self.slots[block], self.slots[block] + len(block))
+                keys[places], values[places] = key[here], value[here]
 
     def of(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The layer's part, made like its first key and value (under autocast they differ in precision)."""

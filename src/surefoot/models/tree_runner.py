@@ -10,6 +10,7 @@ import torch
 
 from surefoot.errors import NotAvailable
 from surefoot.models.prefix import Block, Plan, plan
+from surefoot.models.prefix_store import BLOCK, PrefixStore
 from surefoot.models.tree_attention import Pack, Pool, Unsupported, tree_mode
 
 Reads = Mapping[Block, Mapping[int, Sequence[int]]]
@@ -57,13 +58,16 @@ class TreeRunner:
         passes = self.passes(made, reads)
         return {place: row for places, logits in passes for place, row in zip(places, logits, strict=True)}
 
-    def prefill(self, prompts: Sequence[Sequence[int]], block_tokens: int) -> Read:
-        """Reads prompts that are to be continued; each distinct prefix is computed once."""
-        made = plan(prompts, block_tokens)
+    def prefill(self, prompts: Sequence[Sequence[int]], block_tokens: int, store: PrefixStore | None = None) -> Read:
+        """Reads prompts that are to be continued; each distinct prefix is computed once, or taken from the store."""
+        known = [store.longest(self.model, prompt) if store else [] for prompt in prompts]
+        made = plan(prompts, block_tokens, [BLOCK * len(own) for own in known])
         for block in made.blocks:
             block.keeps = True
         pool = Pool(made.blocks)
         paths = [made.places(prompt) for prompt in prompts]
+        for path, own in zip(paths, known, strict=True):
+            pool.load([block for block in path[-1][0].ancestors if block.given], own)
         reads: dict[Block, dict[int, list[int]]] = {}
         for path in paths:
             reads.setdefault(path[-1][0], {})[path[-1][1]] = []
