@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from command import ITEMS, WORDINGS, Place, sentence_of
+from command import ITEMS, TASK, WORDINGS, Place, sentence_of
 from surefoot.runs import read_rows
 
 CELLS = ITEMS * len(WORDINGS)
@@ -192,6 +192,25 @@ def test_an_interrupt_stops_with_a_sentence_and_the_same_command_goes_on(place: 
     finished = cells(place.path / "run")
     assert finished[: len(stored)] == stored
     assert len(finished) == len(set(finished)) == CELLS + 1
+
+
+@pytest.mark.parametrize(
+    ("words", "goes_on"),
+    [
+        (("ask", "Why?", "--model", "model"), False),
+        (("write", "Why?", "--model", "model"), False),
+        (("write", "Why?", "--model", "model", "--out", "texts.jsonl"), True),
+        (("probe", "phrasing", "--model", "model", *TASK), True),
+    ],
+)
+def test_only_what_is_stored_is_said_to_be_stored(words: tuple[str, ...], goes_on: bool, place: Place) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    place.patch.setattr("surefoot.models.load.load", stopped)
+    ended = place.surefoot(*words)
+    assert (ended.code, "surefoot: Stopped." in ended.err) == (130, True)
+    assert ("the same command goes on" in ended.err) is goes_on
 
 
 def test_an_interrupt_while_rows_are_stored_leaves_whole_shards(place: Place) -> None:

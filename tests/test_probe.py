@@ -349,7 +349,7 @@ def test_progress_tells_of_findings_and_of_rows_that_are_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = str(tmp_path / "run")
-    for expected in (["0 % of 19 items"], ["19 of 19 rows are there already", "100 % of 19 items"]):
+    for expected in (["0 % of 19 rows"], ["19 of 19 rows are there already", "100 % of 19 rows"]):
         with Progress() as progress:
             watch = progress.watch(tiny.causal(), [TASK], Filling(), out)
             surefoot.probe("phrasing", tiny.causal(), TASK, out=out, watch=watch)

@@ -1,4 +1,4 @@
-"""Progress on the terminal: items done, tokens a second, and a remaining time from the first second on."""
+"""Progress on the terminal: rows done, tokens a second, and a remaining time from the first second on."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Progress:
             cost = f"about {found.requests * share:,.0f} requests and {found.asked * share:,.0f} tokens to ask"
             self.say(f"{cost}; the budget is {meter.budget}, and finding out what is offered took {meter}")
         if stored:
-            self.say(f"{stored} of {total} rows are there already")
+            self.say(f"{stored:,} of {total:,} rows are there already")
         clock = _Clock(total - stored, found.minutes and found.minutes * 60 * (1 - stored / total))
         self._start(total, stored, clock)
 
@@ -71,7 +71,7 @@ class Progress:
 
     def _start(self, total: int, stored: int, clock: _Clock) -> None:
         if not self.console.is_terminal or self.console.quiet:
-            self.say(f"{_percent(stored, total)} % of {total} items, {clock.remaining()}")
+            self.say(f"{_percent(stored, total)} % of {total:,} rows, {clock.remaining()}")
             self._last = time.monotonic()
             return
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -88,7 +88,7 @@ class Progress:
             self._bar.update(self._job, completed=done, description=what, speed=clock.speed())
         elif time.monotonic() - self._last >= self.every or done == total:
             self._last = time.monotonic()
-            self.say(f"{_percent(done, total)} % of {total} items, {clock.speed()}, {clock.remaining()}, {what}")
+            self.say(f"{_percent(done, total)} % of {total:,} rows, {clock.speed()}, {clock.remaining()}, {what}")
 
 
 def _percent(done: int, total: int) -> int:

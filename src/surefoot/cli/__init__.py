@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -25,6 +26,9 @@ from surefoot.cli import (  # noqa: F401 - they add their verbs
 from surefoot.cli.app import app
 from surefoot.errors import SurefootError
 
+STORED = frozenset({"index", "probe", "sweep", "treat"})
+"""Commands that go on where they were stopped; `write` does with --out."""
+
 
 def main() -> None:
     """Run the command line: exit code 2 with one sentence for bad input, 130 for Ctrl-C, a traceback with --debug."""
@@ -37,7 +41,8 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as ended:
         if isinstance(ended, SystemExit) and ended.code != 130:  # typer turns Ctrl-C into this code, in silence
             raise
-        _fail("Stopped. Everything finished is stored; the same command goes on from there.", 130, debug)
+        more = " Everything finished is stored; the same command goes on from there." if _goes_on(arguments) else ""
+        _fail(f"Stopped.{more}", 130, debug)
     except OSError as error:
         import errno
 
@@ -46,6 +51,12 @@ def main() -> None:
             raise SystemExit(141) from None
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         _fail("The disk is full; free some space and give the same command again." if full else str(error), 2, debug)
+
+
+def _goes_on(arguments: Sequence[str]) -> bool:
+    """Whether the command that was stopped keeps what is finished."""
+    verb = next(iter(arguments), "")
+    return verb in STORED or (verb == "write" and any(word.partition("=")[0] == "--out" for word in arguments))
 
 
 def _fail(sentence: str, code: int, debug: bool) -> None:

@@ -24,11 +24,12 @@ def index(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Make the index of a corpus. Stopped anywhere, the same command goes on; a changed corpus is refused later."""
+    from surefoot.report.numbers import count
     from surefoot.retrieval.index import build_index
 
     with _shown(quiet) as told:
         made = build_index(corpus, out, kind=kind, k1=k1, b=b, encoder=encoder, fusion=fusion, told=told)
-    typer.echo(f"Index: {out} ({kind}, {len(made.corpus):,} documents, digest {made.digest[:12]})")
+    typer.echo(f"Index: {out} ({kind}, {count(len(made.corpus), 'document')}, digest {made.digest[:12]})")
     for hit in made.search([try_out], 3)[0] if try_out else ():
         title = f"{hit.document.title}: " if hit.document.title else ""
         typer.echo(f"{hit.score:8.4f}  {hit.document.id}  {(title + hit.document.text)[:90]}")

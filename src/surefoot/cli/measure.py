@@ -143,6 +143,7 @@ def runs(
     folder: Annotated[str, typer.Argument(help="The folder that holds the runs.")] = "runs", as_json: AsJson = False
 ) -> None:
     """The runs in a folder, oldest first."""
+    from surefoot.report.numbers import count
     from surefoot.runs import list_runs
     from surefoot.runs.folder import Folder
 
@@ -154,10 +155,9 @@ def runs(
         print_json([info._asdict() for info in found])
         return
     for info in found:
-        state = info.problem or f"{'finished' if info.is_finished else 'unfinished'}, {info.rows} rows"
-        typer.echo(
-            f"{info.path}\n  {info.probe}, {info.model}, {len(info.tasks)} tasks, started {info.started}: {state}"
-        )
+        state = info.problem or f"{'finished' if info.is_finished else 'unfinished'}, {count(info.rows, 'row')}"
+        tasks = count(len(info.tasks), "task")
+        typer.echo(f"{info.path}\n  {info.probe}, {info.model}, {tasks}, started {info.started}: {state}")
     if not found:
         typer.echo(f'There are no runs in "{folder}".')
 

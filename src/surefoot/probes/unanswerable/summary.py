@@ -136,7 +136,7 @@ def _interval(one: Interval, scale: float = 1, form: str = ".2f") -> str:
     if isnan(one.value):
         return "-"
     value, low, high = (format(scale * x, form) for x in (one.value, one.low, one.high))
-    return value if isnan(one.low) else f"{value} ({low} to {high})"
+    return value if isnan(one.low) or one.low == one.high else f"{value} ({low} to {high})"
 
 
 def _shift_table(shifts: tuple[Shift, ...]) -> Table:
