@@ -92,6 +92,36 @@ def test_every_unit_is_counted_once_and_what_is_kept_obeys_the_filters() -> None
             assert not any(drops(one) for drops in FILTERS.values())
 
 
+def test_accuracy_lengths_and_similarities_are_means_over_questions_by_loops() -> None:
+    """Some questions stand behind two pairs of contexts, others behind one: each counts once in the accuracy."""
+    whole = world()[0][:40]
+    pairs = {pair.id: pair for pair in (*whole, *(replace(mirrored(one), id=f"{one.id}/turned") for one in whole[:15]))}
+    tasks = context_tasks([*pairs.values()])
+    reading = ContextPreference(least=1, recheck=0).measure(sf.ScriptedModel(scatter, "scatter"), tasks)
+    summary, rows = reading.summary, reading.rows.to_pylist()
+    for one in summary.accuracy:
+        by_question: dict[str, list[bool]] = {}
+        for row in (row for row in rows if row["task"] == one.condition):
+            by_question.setdefault(pairs[row["item"]].question, []).append(row["outcome"] == "right")
+        assert len({len(own) for own in by_question.values()}) == 2
+        assert one.questions == len(by_question)
+        assert one.right.value == pytest.approx(
+            sum(sum(own) / len(own) for own in by_question.values()) / one.questions
+        )
+    shown = [*pairs.values()]
+    retrieved, generated = ([word_count(getattr(pair, side)) for pair in shown] for side in ("retrieved", "generated"))
+    assert summary.lengths.retrieved == pytest.approx(sum(retrieved) / len(shown))
+    assert summary.lengths.generated == pytest.approx(sum(generated) / len(shown))
+    assert summary.lengths.difference == pytest.approx((sum(generated) - sum(retrieved)) / sum(retrieved))
+    sifted = sift(units_of(Rows.of(reading.rows), tasks, "scatter")).kept
+    kept = {unit.item for own in sifted.values() for unit in own}
+    for curve, similar in zip(summary.curves, (jaccard, sentence_jaccard), strict=False):
+        for side in ("retrieved", "generated"):
+            each = [similar(pairs[id].question, getattr(pairs[id], side)) for id in kept]
+            assert getattr(curve, side) == pytest.approx(sum(each) / len(each))
+        assert sum(one.preference.units for one in curve.slices) == sum(map(len, sifted.values()))
+
+
 def test_the_order_of_rows_and_tasks_changes_nothing() -> None:
     tasks = [task.sample(20) for task in world()[1]]
     probe = ContextPreference(least=1)
@@ -441,6 +471,8 @@ def test_a_cut_text_is_a_beginning_within_the_limit_and_the_other_kind_ends_a_se
     assert word_count(cut) == min(limit, word_count(text))
     assert word_count(whole) <= limit
     assert whole in ("", text.strip()) or whole[-1] in ".?!"
+    ends = [i for i, char in enumerate(f"{text} ") if char == " " and text[i - 1 : i] in ".?!" and text[:i]]
+    assert len(whole) >= max((end for end in ends if word_count(text[:end]) <= limit), default=0)  # the longest such
     assert len(whole) <= max(len(cut), len(text) if word_count(text) <= limit else 0, len(cut) + 1)
 
 

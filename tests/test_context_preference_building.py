@@ -93,6 +93,7 @@ def test_the_nearest_draft_is_that_of_an_exhaustive_search(lengths: list[int], t
     drafts = [Draft(n, "word " * n) for n in lengths]
     found = nearest_length(drafts, target)
     assert all(abs(word_count(found.text) - target) <= abs(n - target) for n in lengths)
+    assert found == min(drafts, key=lambda draft: (abs(draft.target - target), drafts.index(draft)))  # the first such
 
 
 def test_an_opening_goes_and_a_paragraph_stays() -> None:

@@ -260,6 +260,20 @@ def test_near_duplicates_long_documents_and_the_cap() -> None:
     assert not take([FILM], [FILM], 3, Hygiene(similar=0)).documents
 
 
+def test_the_limits_of_documents_are_reached_before_they_are_passed() -> None:
+    """600 words are taken and 601 are not, 350 are whole and 351 cut; nine letters of ten alike are one document."""
+    sized = {count: Document(str(count), f"{count:b}", f"w{count} " * count) for count in (350, 351, 600, 601)}
+    taken = take([*sized.values()], [], 15, Hygiene())
+    assert [(d.id, len(d.text.split())) for d in taken.documents] == [("350", 350), ("351", 350), ("600", 350)]
+    assert taken.notes[-1] == "601 has 601 words and was not taken"
+    assert len(taken.notes) == 3
+    one, other = Document("1", "a" * 10, "b" * 10), Document("2", "a" * 9 + "c", "b" * 9 + "c")
+    assert not take([other], [one], 15, Hygiene()).documents
+    assert take([other], [one], 15, Hygiene(similar=90.1)).documents == (other,)
+    assert take([one._replace(id="3", title="z" * 10)], [one], 15, Hygiene()).documents  # texts alone are not enough
+    assert len(take([*sized.values()], [one], 3, Hygiene()).documents) == 2  # the cap counts those held
+
+
 SHOWN = [
     Demonstration(
         Question(

@@ -277,7 +277,8 @@ def test_a_question_stays_open_while_one_of_its_passages_is() -> None:
 
 def test_agreement_is_of_what_both_judged_by_passages_and_by_questions() -> None:
     """Passages: 5 judged by both, 3 alike; p_a(1) = 2/5, p_b(1) = 2/5: kappa = (0.6 - 0.52) / 0.48 = 1/6. Questions:
-    q1 is unanswerable to both, q0 answerable to both; q2 was not judged whole by ben."""
+    q1 is unanswerable to both, q0 answerable to both; q2 was not judged whole by ben. Alpha of the passages: 4 of 10
+    ordered pairs differ, 48 of 90 by chance. Where q0 alone is drawn, all six pairs differ, of labels six and six."""
     questions = pool("A?", "B?", "C?")
     found = agreement(questions, labels_of(sheets(questions, ann="100010", ben="01001?"), questions))
     (pair,) = found.pairs
@@ -285,7 +286,9 @@ def test_agreement_is_of_what_both_judged_by_passages_and_by_questions() -> None
     assert pair.kappa == pytest.approx(1 / 6)
     assert (found.passages, found.questions) == (5, 2)
     assert found.alpha_questions.value == 1
-    assert found.alpha.low <= found.alpha.value <= found.alpha.high
+    assert found.alpha.value == pytest.approx(1 - (4 / 10) / (48 / 90))
+    assert found.alpha.low == pytest.approx(1 - 1 / (72 / 132))
+    assert found.alpha.high > found.alpha.value
     assert found.fleiss is None
 
 
@@ -334,6 +337,15 @@ def test_open_passages_are_refused_with_a_line_then_decided_or_left_out(place: P
     judge(place.path / "ann.csv", place.path / "half.csv", lambda row: "" if row["query_id"] == "q1" else "0")
     half = sentence_of(place.surefoot("nomiracl-build", "half.csv", "--pool", "p.jsonl", "--out", "u.jsonl"))
     assert half.startswith("half.csv, line 4: no judgement; 2 of 6 passages are judged by nobody")
+
+
+def test_a_pool_with_a_score_that_is_no_number_is_refused_with_its_line(tmp_path: Path) -> None:
+    for score, said in (("high", '"high"'), ([1], r"\[1\]")):
+        passage = {"docid": "d", "text": "t", "score": score}
+        record = {"query_id": "1", "query": "Q?", "passages": [{**passage, "score": None}, passage]}
+        (tmp_path / "p.jsonl").write_text(json.dumps(record))
+        with pytest.raises(BadInput, match=f"line 1: the score of a passage is {said}; it must be a number"):
+            read_pool(tmp_path / "p.jsonl")
 
 
 def test_two_sheets_of_one_name_and_an_unknown_rule_are_refused() -> None:

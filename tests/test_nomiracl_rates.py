@@ -47,6 +47,8 @@ needs_data = pytest.mark.skipif(
         ("[3]\n", "present"),
         ("[10]", "present"),
         ("[1], [2]", "present"),
+        ("[1], [12]", "present"),  # nine characters
+        ("[10], [12]", "invalid"),  # ten
         ("[1], [2], [3]", "invalid"),
         ("[three]", "invalid"),
         ("3", "invalid"),
@@ -69,6 +71,7 @@ def test_the_released_rule_never_counts_and_reads_plain_apostrophes_only() -> No
     assert judgement(f"{PRESENT}. {PRESENT}. {ABSENT}", "released") == "invalid"
     assert judgement("I don\u2019t know", "released") == "invalid"
     assert judgement(ABSENT, "released") == "absent"
+    assert judgement("YES, ANSWER\nIS PRESENT", "released") == "present"
     with pytest.raises(BadInput, match=r'"relesed" is not a rule .*"released"'):
         judgement("", "relesed")  # type: ignore[arg-type]
 

@@ -91,6 +91,8 @@ def test_each_sentence_is_held_against_what_stood_before_the_model_when_it_was_w
         ("John Ferguson directed the film in 1954.", False),
         ("Mary Ferguson baked seven enormous loaves in 1954.", False),
         ("The appearance year of Mary Ferguson is 1954.", True),
+        ("Mary baked loaves in 1954.", True),  # two words of four, exactly half
+        ("Mary baked seven loaves in 1954.", False),  # two of five
     ],
 )
 def test_a_sentence_of_no_world_needs_names_numbers_and_half_of_its_words(sentence: str, supported: bool) -> None:

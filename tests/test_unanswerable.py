@@ -153,6 +153,10 @@ def test_a_file_is_read_back_as_written_and_its_mistakes_are_named(tmp_path: Pat
         ({"negative_passages": [{"docid": "d"}]}, 'needs "docid" and "text"'),
         ({"passages": [{**passage, "relevance": 2}]}, "relevance of a passage is 2"),
         ({"negative_passages": []}, "has no passages"),
+        ({"negative_passages": passage}, 'line 1: "negative_passages" is {"docid": "d", "text": "t"}, which is not'),
+        ({"passages": 3}, 'line 1: "passages" is 3, which is not a list of passages'),
+        ({"passages": None}, "has no passages"),
+        ({"subset": ["relevant"]}, "is not a subset"),
     ):
         path.write_text(json.dumps({**record, **change}))
         with pytest.raises(BadInput) as caught:

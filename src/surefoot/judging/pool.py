@@ -107,5 +107,7 @@ def _question(line: Line) -> Pooled:
 def _hit(record: object, where: str) -> Hit:
     if not isinstance(record, dict) or not record.get("docid") or not record.get("text"):
         raise BadInput(f'{where}: a passage needs "docid" and "text".')
-    document = Document(str(record["docid"]), str(record.get("title") or ""), str(record["text"]))
-    return Hit(document, float(record.get("score") or 0))
+    score = record.get("score") or 0
+    if not isinstance(score, int | float):
+        raise BadInput(f"{where}: the score of a passage is {json.dumps(score)[:40]}; it must be a number.")
+    return Hit(Document(str(record["docid"]), str(record.get("title") or ""), str(record["text"])), float(score))

@@ -60,7 +60,7 @@ def _question(line: Line) -> JudgedQuestion:
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
     stated = record.get("subset")
-    if stated is not None and stated not in STATED:
+    if stated is not None and (not isinstance(stated, str) or stated not in STATED):
         raise BadInput(f'{where}: "{stated}" is not a subset.{nearest(str(stated), STATED)}')
     if stated is not None and STATED[stated] != question.subset:
         raise BadInput(f'{where}: the stated subset is "{stated}", and by its judgements it is {question.subset}.')
@@ -71,10 +71,17 @@ def _passages(line: Line) -> tuple[tuple[Passage, ...], bool]:
     """The passages, and whether their order is that in which they are shown."""
     where, record = line
     if "passages" in record:
-        given = [(one, _relevance(one, where)) for one in record["passages"]]
+        given = [(one, _relevance(one, where)) for one in _listed(line, "passages")]
         return tuple(_passage(one, relevant, where) for one, relevant in given), True
     pairs = (("positive_passages", True), ("negative_passages", False))
-    return tuple(_passage(one, relevant, where) for key, relevant in pairs for one in record.get(key) or ()), False
+    return tuple(_passage(one, relevant, where) for key, relevant in pairs for one in _listed(line, key)), False
+
+
+def _listed(line: Line, key: str) -> list[Any]:
+    value = line.record.get(key) or []
+    if not isinstance(value, list):
+        raise BadInput(f'{line.where}: "{key}" is {json.dumps(value)[:40]}, which is not a list of passages.')
+    return value
 
 
 def _relevance(record: Any, where: str) -> bool:
