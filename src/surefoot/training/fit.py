@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -52,6 +52,10 @@ class FitSettings:
             raise BadInput("There is no learning rate; give learning_rate=...")
         warm = max(1, round(self.warmup * self.steps))
         return self.learning_rate * min((step + 1) / warm, (self.steps - step) / max(1, self.steps - warm), 1.0)
+
+    def optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """AdamW over these parameters, at the rate of the first step."""
+        return torch.optim.AdamW(parameters, lr=self.rate(0), weight_decay=self.weight_decay)
 
 
 class Objective(Protocol):
@@ -106,7 +110,7 @@ def fit(
 
     accelerator = Accelerator(cpu=_device(objective) == "cpu")
     parameters = dict(objective.parameters)
-    optimizer = torch.optim.AdamW(parameters.values(), lr=settings.rate(0), weight_decay=settings.weight_decay)
+    optimizer = settings.optimizer(parameters.values())
     identity = f"{objective.identity} {json.dumps(asdict(settings), sort_keys=True)}"
     start, earlier = _resume(out, identity, parameters, optimizer)
     optimizer = accelerator.prepare(optimizer)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from surefoot.errors import BadInput
+from surefoot.errors import BadInput, NotAvailable
 from surefoot.models.base import LanguageModel
 from surefoot.probes.asking import Cell
 from surefoot.probes.matrix import MatrixProbe
@@ -79,8 +79,12 @@ class ImplicitReasoning(MatrixProbe):
                     "strategyqa:FILE or surefoot.tasks.implicit.implicit_task(...)."
                 )
         super().check(model, tasks)
-        if self.decompose or any(wording.id == "steps" for task in tasks for wording in task.wordings):
-            model.require("generate", by="Answering or writing steps")
+        asks_steps = any(wording.id == "steps" for task in tasks for wording in task.wordings)
+        if (self.decompose or asks_steps) and "generate" not in model.can:
+            raise NotAvailable(
+                f'"{model.name}" writes no text, which the condition steps and decompose=true need; leave them out, '
+                'for instance by conditions="question,gold,other,filled,raw".'
+            )
 
     def extend(self, model: LanguageModel, cells: Sequence[Cell], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows with steps executed and decompositions written."""
