@@ -197,6 +197,12 @@ def test_a_run_is_read_again_and_reported(tmp_path: Path) -> None:
     text = again.save(tmp_path / "report.html").read_text()
     assert again.summary.sentence() in text
     assert "DiffGR +1.00" in again.summary.sentence()
+    assert '<figure class="forest"' in text
+    few = sf.probe("context-preference", model, f"contexts:{path}", least=1000)
+    assert few.summary.sentence().startswith("Behind both contexts 100.0 % of the answers come from the generated one")
+    without = few.save(tmp_path / "few.html").read_text()
+    assert "Too few questions for a figure" in without
+    assert '<figure class="forest"' not in without
     for one in (*again.summary.sets, *again.summary.orders):
         said = f"{one.name.removesuffix('-first')}, {one.questions} questions: +1.00 (+1.00 to +1.00)"
         assert f'aria-label="{said}"' in text

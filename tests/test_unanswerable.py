@@ -95,7 +95,18 @@ def test_one_subset_alone_has_no_rate_of_the_other() -> None:
     found = sf.probe("unanswerable", sf.ScriptedModel(lambda *_: PRESENT), task, answering="generate").summary
     assert isnan(found.overall.hallucination.value)
     assert found.overall.error.value == 0
-    assert "nan" not in found.sentence()
+    asked = found.overall.answerable
+    assert found.sentence() == f'"I don\'t know" is said of 0.0 % of the {asked} questions that a passage answers.'
+
+
+def test_a_share_of_questions_that_all_agree_has_no_interval_of_no_width() -> None:
+    """Resampling answers that are alike knows nothing of how they scatter."""
+    always = sf.probe("unanswerable", sf.ScriptedModel(lambda *_: PRESENT), list(world()), answering="generate").summary
+    asked = always.overall
+    assert (asked.hallucination.low, asked.hallucination.high) == (1, 1)
+    assert f"is said of 100.0 % of the {asked.unanswerable} questions" in always.sentence()
+    assert f"of 0.0 % of the {asked.answerable} that one does." in always.sentence()
+    assert "(100.0 to 100.0)" not in str(always.tables())
 
 
 def test_a_stored_run_is_read_and_reported(tmp_path: Path) -> None:

@@ -42,8 +42,9 @@ def sections(summary: ContextPreferenceSummary, evidence: Evidence) -> Sequence[
 
 
 def figure(summary: ContextPreferenceSummary) -> Markup:
-    """The scale from the retrieved context (-1) to the generated one (1), a group for each table that has DiffGR."""
-    return render("preferences.jinja", groups=list(groups(summary)), ticks=TICKS, zero=place(0.5))
+    """The scale from the retrieved context (-1) to the generated one (1), a group for each table with a DiffGR."""
+    shown = [(title, bars) for title, bars in groups(summary) if any(bar.at for bar in bars)]
+    return render("preferences.jinja", groups=shown, ticks=TICKS, zero=place(0.5))
 
 
 def groups(summary: ContextPreferenceSummary) -> Iterator[tuple[str, tuple[Bar, ...]]]:

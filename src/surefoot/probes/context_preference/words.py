@@ -22,6 +22,12 @@ def sentence(summary: ContextPreferenceSummary) -> str:
     kept = summary.preference("all")
     if not kept.questions:
         return f"None of {summary.units:,} answers tells which context the model prefers (see the filters)."
+    if all(isnan(one.diff_gr.value) for _, one in _subsets(summary)):
+        asked = f"{kept.questions:,} question{'' if kept.questions == 1 else 's'}"
+        return (
+            f"Behind both contexts {100 * kept.generated:.1f} % of the answers come from the generated one and "
+            f"{100 * kept.retrieved:.1f} % from the retrieved one: {asked}, too few for a DiffGR."
+        )
     told = [f"DiffGR {signed(one.diff_gr)} on {one.questions:,} {_are(name, one)}" for name, one in _subsets(summary)]
     return f"Behind both contexts: {'; '.join(told)}. 1 always takes the generated context, -1 the retrieved one."
 
@@ -38,7 +44,7 @@ def _warnings(summary: ContextPreferenceSummary) -> Iterator[str]:
         if one.decided < summary.least and summary.units:
             yield (
                 f"{name} has {one.decided:,} questions that are decided for a context, fewer than {summary.least:,}, "
-                "so it has no DiffGR; ask more questions, or lower least."
+                "so it has no DiffGR; ask more questions, or lower that number: --set least=N."
             )
     if summary.units and not any(one.condition == CLOSED for one in summary.accuracy):
         yield "Nothing was asked closed book, so answers from memory are not told apart."

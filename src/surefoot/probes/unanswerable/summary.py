@@ -60,12 +60,17 @@ class UnanswerableSummary(PlainJson):
 
     def sentence(self) -> str:
         """The finding in a sentence."""
-        one = self.overall
-        absent = "I don't know"
-        return (
-            f'"The answer is present" is said of {_percent(one.hallucination)} of the {one.unanswerable:,} questions '
-            f'that no passage answers, and "{absent}" of {_percent(one.error)} of the {one.answerable:,} that one does.'
-        )
+        one, told = self.overall, []
+        if one.unanswerable:
+            asked = f"the {_questions(one.unanswerable)} that no passage answers"
+            told.append(f'"The answer is present" is said of {_percent(one.hallucination)} of {asked}')
+        if one.answerable:
+            said = "" if told else "is said "
+            asked = (
+                f"{one.answerable:,} that one does" if told else f"{_questions(one.answerable)} that a passage answers"
+            )
+            told.append(f'"I don\'t know" {said}of {_percent(one.error)} of the {asked}')
+        return f"{', and '.join(told)}." if told else "No question has an answer yet."
 
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before believing the numbers."""
@@ -125,6 +130,10 @@ def _share(value: float) -> str:
 
 def _ends(one: Interval) -> str:
     return _interval(one, 100, ".1f")
+
+
+def _questions(n: int) -> str:
+    return f"{n:,} question{'' if n == 1 else 's'}"
 
 
 def _percent(one: Interval) -> str:
