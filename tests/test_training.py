@@ -326,6 +326,7 @@ def test_a_model_tuned_on_pairs_writes_their_answers_and_ends_behind_them() -> N
     assert [text.text.strip() for text in texts] == answers
     assert [text.finish_reason for text in texts] == ["stop", "stop"]
     assert base.score([*zip(prompts, answers, strict=True)]) == before
+    assert not any(parameter.requires_grad for parameter in model.model.parameters())
 
 
 PAIRS = [("who was it", "yes"), ("where is it", "a dog in the house"), ("is it", "no"), ("say", "one, two")]
@@ -365,6 +366,39 @@ def test_pairs_come_in_the_order_of_the_seed_each_once_an_epoch(seed: int) -> No
     assert found == pytest.approx(wanted, rel=1e-5)
     assert sorted(found[:4]) == pytest.approx(sorted(each), rel=1e-5)
     assert found != pytest.approx(tuned_losses(base, steps=8, batch=1, seed=seed + 3), rel=1e-5)
+
+
+def test_tuning_on_pairs_that_was_stopped_goes_on_to_the_same_model(tmp_path: Path) -> None:
+    prompts, answers = zip(*((Prompt.of(prompt), answer) for prompt, answer in PAIRS), strict=True)
+    descent = FitSettings(steps=4, batch=2, learning_rate=0.01, save_every=2)
+    whole = tune_on_pairs(tiny.causal(), prompts, answers, descent=descent)
+    seen: list[int] = []
+
+    def stop(step: FitStep) -> None:
+        seen.append(step.step)
+        if seen == [1, 2, 3]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune_on_pairs(tiny.causal(), prompts, answers, descent=descent, out=tmp_path, watch=stop)
+    resumed = tune_on_pairs(tiny.causal(), prompts, answers, descent=descent, out=tmp_path, watch=stop)
+    assert seen == [1, 2, 3, 3, 4]
+    requests = [*zip(prompts, answers, strict=True)]
+    assert resumed.score(requests) == whole.score(requests) != tiny.causal().score(requests)
+
+
+def test_pairs_train_lora_for_300_steps_of_16_unless_said() -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(step: FitStep) -> None:
+        raise Stop(step.steps)
+
+    prompts, answers = zip(*((Prompt.of(prompt), answer) for prompt, answer in PAIRS), strict=True)
+    with pytest.raises(Stop, match="300"):
+        tune_on_pairs(tiny.causal(), prompts, answers, watch=stop)
+    model: Any = tune_on_pairs(tiny.causal(), prompts, answers, descent=FitSettings(steps=1, batch=1))
+    assert {name for name, _ in model.model.named_parameters() if "lora_A" in name}
 
 
 def test_tuning_on_pairs_refuses_what_does_not_pair_and_what_has_no_weights() -> None:
