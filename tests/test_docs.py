@@ -24,6 +24,9 @@ from typer.main import get_command
 import surefoot
 from surefoot.catalogue import ENTRIES
 from surefoot.cli import app
+from surefoot.cli.options import TASKS
+from surefoot.tasks.loading import UNNAMED
+from surefoot.tasks.readers import SCHEMES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -195,6 +198,13 @@ def test_getting_started_prints_the_command_that_make_demo_runs() -> None:
     (command,) = re.findall(r"^demo:.*\n\t\$\(BIN\)/(surefoot .+)$", recipes, flags=re.MULTILINE)
     command = command.replace("$(OUT)", values["OUT"]).replace("$(LIMIT)", values["LIMIT"])
     assert command in (ROOT / "docs/getting-started.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_help_and_the_page_of_tasks_name_every_source_of_tasks() -> None:
+    named = set(SCHEMES) - UNNAMED
+    assert set(re.findall(r"([a-z]+):", TASKS)) == named
+    rows = re.findall(r"^\| `.*$", (ROOT / "docs/your-own-task.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {scheme for row in rows for scheme in re.findall(r"`([a-z]+):", row)} >= named
 
 
 def test_make_demo_installs_what_the_commands_of_the_readme_need() -> None:

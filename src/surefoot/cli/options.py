@@ -10,6 +10,10 @@ import typer
 
 from surefoot.errors import BadInput
 
+TASKS = (
+    "A suite, suite/task, folder or .jsonl, or what follows one of bigbench:, conflict:, contexts:, hub:, mmlu:, "
+    "nomiracl:, questions:, released:, strategyqa:, summaries:, works:, world: (docs/your-own-task.md)"
+)
 Model = Annotated[
     str, typer.Option(help="smollm2, a folder, a .gguf file, hf:org/name, or an endpoint: http://host:8000/v1#name.")
 ]
@@ -20,15 +24,10 @@ Tokenizer = Annotated[
 Spend = Annotated[
     str | None, typer.Option("--budget", help="The most to spend at an endpoint now: requests=5000,tokens=2e6.")
 ]
-TaskOption = Annotated[
-    str, typer.Option(help="A suite, suite/task, folder, .jsonl, bigbench:, mmlu:, conflict:, hub: or released:.")
-]
+TaskOption = Annotated[str, typer.Option(help=f"{TASKS}.")]
 ProbedTask = Annotated[
     str | None,
-    typer.Option(
-        help="A suite, suite/task, folder, .jsonl, bigbench:, mmlu:, conflict:, works:, hub: or released:; "
-        "by default the probe's own suite."
-    ),
+    typer.Option(help=f"{TASKS}; by default the probe's own suite."),
 ]
 Works = Annotated[
     str | None, typer.Option(help="A file of works (.jsonl, .csv, .txt or a folder), short for --task works:FILE.")
