@@ -110,12 +110,21 @@ ASKED = [
     asked("r", "no", ((("g"), ""),), [("r one?", "g")]),
     asked("s", "no", (("", ""),), [("s one?", "")]),
 ]
-FOUND = {"p?": "ax", "q?": "ef", "r?": "x", "p one?": "b", "p two?": "xc", "q one?": "d", "q two?": "x", "r one?": "xg"}
+FOUND = {
+    "p?": "ax",
+    "q?": "ef",
+    "r?": "x",
+    "p one?": "b",
+    "p two?": "xc",
+    "q one?": "d",
+    "q two?": "xe",
+    "r one?": "xg",
+}
 
 
 def test_recall_of_the_implicit_summary_is_of_the_best_annotator_and_of_each_steps_own_documents() -> None:
-    """By hand. Question: p 1/3, q 1 (the second annotator), r 0; steps: p 1/2, q 1/2, r 1; p 1, q 0; all steps: p 2/3,
-    q 1 (the first), r 1. No document answers s, which is left out."""
+    """By hand. Question: p 1/3, q 1 (the second annotator), r 0; steps: p 1/2, q 1/2 (e is found by the
+    other step), r 1; p 1, q 0; all steps: p 2/3, q 1 (the first), r 1. No document answers s, which is left out."""
     task = implicit_task(ASKED, retriever=Table(FOUND), conditions=["question"], name="by hand")
     summary = sf.probe("implicit-reasoning", sf.ScriptedModel(lambda *_: "no"), task, recheck=0).summary
     (found,) = summary.retrieved
@@ -137,7 +146,7 @@ def test_predicted_steps_are_searched_and_their_recall_told_and_the_question_whe
     summary = sf.probe("implicit-reasoning", sf.ScriptedModel(lambda *_: "no"), task, recheck=0).summary
     assert summary.retrieved[0].predicted == pytest.approx((1 / 3 + 1 + 0) / 3)
     ids = {e.id: json.loads(e.fields["known"])["found"]["predicted"] for e in task.examples}
-    assert ids == {"p": ["x", "c"], "q": ["d", "x"], "r": ["x"]}
+    assert ids == {"p": ["x", "c"], "q": ["d", "x", "e"], "r": ["x"]}
 
 
 @pytest.mark.parametrize("seed", range(3))

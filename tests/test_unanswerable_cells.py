@@ -37,16 +37,18 @@ def cells(seed: int, margin: Callable[[random.Random], float]) -> list[Cell]:
 
 
 def share(found: Sequence[Cell], subset: str, said: int) -> float:
-    """The mean over languages of the share of answers that say this."""
-    return fmean(
-        fmean(c.said == said for c in found if (c.subset, c.language) == (subset, language))
-        for language in ("en", "th")
-    )
+    """The mean over languages of the mean over items of the share of an item's answers that say this."""
+    shares = []
+    for language in ("en", "th"):
+        own = [c for c in found if (c.subset, c.language) == (subset, language)]
+        shares.append(fmean(fmean(c.said == said for c in own if c.item == item) for item in {c.item for c in own}))
+    return fmean(shares)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_rate_of_a_line_is_that_of_counting_by_hand(seed: int) -> None:
     found = cells(seed, lambda rng: float(rng.randint(-3, 3)))
+    found += [c._replace(wording=f"{c.wording}/again", margin=nan) for c in found[: 3 * seed]]  # asked more often
     one = line("all", found, 0)
     assert (one.unanswerable, one.answerable) == (15, 10)
     rates = (one.hallucination, one.invalid_unanswerable, one.error, one.invalid_answerable)
@@ -141,7 +143,7 @@ def test_the_shift_is_of_the_wordings_that_both_sides_have_and_p_of_all_signs() 
         for place, wording in enumerate(WORDINGS):
             found += [
                 Cell("answerable", wording, "en", item, 0, with_it + place),
-                Cell("removed", wording, "en", item, place, without - place),
+                Cell("removed", wording, "en", item, -place, without - place),  # neither counts as not present
             ]
     (away,) = shifts(found, 0)
     differences = [with_it - without + 1 for with_it, without in margins.values()]
