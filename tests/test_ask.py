@@ -66,6 +66,7 @@ def test_the_bare_model_reads_nothing_and_rag_what_was_found() -> None:
     assert (rag.model, rag.answer, rag.outcome) == ("rag (k=1)", "Barville", "wrong")
     assert rag.trace is not None
     assert rag.trace.documents == ("Bar-1",)
+    assert repr(sf.treat("rag", ScriptedModel(reader, "plain"), index=index)) == "<model plain + rag>"
     assert index.asked == [QUESTION.text]
 
 
@@ -105,6 +106,9 @@ def test_the_page_and_the_terminal_name_every_way_and_document(tmp_path: Path) -
     assert text.count(QUESTION.text) >= 2  # the title, and what was searched for
     assert text.index(QUESTION.text, text.index("<main")) < text.index("I cannot know.")
     assert "reading: Barek Amo" in str(shown)
+    assert repr(shown) == f"<bare, rag, asked: {QUESTION.text}>"
+    assert unescape(shown._repr_html_()).strip() == f'<pre dir="auto">{shown}</pre>'
+    assert "<script" not in found._repr_html_()
     assert json.loads(json.dumps(shown.to_dict()))["told"][1]["trace"]["searches"] == 1
 
 

@@ -132,6 +132,8 @@ def test_few_questions_leave_room_around_none_and_all_of_them() -> None:
     assert found.exact_match.high == pytest.approx(z2 / (n + z2))
     everything = sf.probe("multi-hop", PlantedReader(gold), world()).summary.finding("steps")
     assert everything.recall.low == pytest.approx(n / (n + z2))
+    html = sf.probe("multi-hop", PlantedReader(gold), world())._repr_html_()
+    assert "Behind the marker: the text says" in html
     assert f"({100 * n / (n + z2):.1f} to 100.0)" in str(sf.probe("multi-hop", PlantedReader(gold), world()))
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from rich.console import Console
 
 import surefoot as sf
+from surefoot import report
 from surefoot.models.trace import Event, Shown, Trace
 from surefoot.probes.multi_hop.calibrations import PlantedReader, first_hop, gold, questions, world
 from surefoot.report.multi_hop import examples
-from surefoot.report.timeline import Told, moments, terminal_timeline, timeline
+from surefoot.report.timeline import STYLE, Told, moments, terminal_timeline, timeline
 from surefoot.runs.source import Rows
 
 ONE, TWO = Shown("1", "First <b>", "One & only."), Shown("2", "", "Second text.")
@@ -109,6 +110,14 @@ def test_whatever_a_model_a_corpus_or_a_user_wrote_is_escaped() -> None:
     assert "<script" not in html
     assert "\u202e" not in html
     assert html.count("&lt;script&gt;") >= 9
+
+
+def test_a_mark_joins_letters_and_keeps_their_direction() -> None:
+    """A token is part of a word; an isolated one is shaped by itself and set from left to right within Arabic."""
+    style = (Path(report.__file__).parent / STYLE).read_text(encoding="utf-8")
+    rules = [rule for rule in style.split("}") if re.search(r"\.moment (i|\.p\d)", rule.partition("{")[0])]
+    assert len(rules) >= 4
+    assert not [rule for rule in rules if re.search(r"bidi|direction|display|padding|margin|border-(left|right)", rule)]
 
 
 def printed(*told: Told) -> str:

@@ -30,7 +30,7 @@ Way = str | tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class SideBySide:
-    """The answers to one question. Printing shows each with its timeline; `save` writes it as one HTML file.
+    """The answers to one question. Printing, or a notebook, shows each with its timeline; `save` writes an HTML file.
 
     `model` is the name of the model below all ways.
     """
@@ -53,6 +53,14 @@ class SideBySide:
         file = io.StringIO()
         Console(file=file, width=100, color_system=None, emoji=False).print(self.terminal())
         return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(one.model for one in self.told)}, asked: {self.question}>"
+
+    def _repr_html_(self) -> str:
+        from surefoot.report.page import render
+
+        return str(render("asked_fragment.jinja", text=str(self)))
 
     def save(self, path: str | Path) -> Path:
         """The answers as an HTML file that opens without network; returns its path."""

@@ -123,6 +123,9 @@ class LanguageModel(ABC):
     def name(self) -> str:
         return self.card.name
 
+    def __repr__(self) -> str:
+        return f"<model {self.name}>"
+
     @abstractmethod
     def score(self, requests: Sequence[tuple[Prompt | str, str]]) -> list[Score]:
         """Token log-probabilities of each (prompt, continuation)."""
