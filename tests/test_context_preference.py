@@ -120,6 +120,9 @@ def test_accuracy_lengths_and_similarities_are_means_over_questions_by_loops() -
             each = [similar(pairs[id].question, getattr(pairs[id], side)) for id in kept]
             assert getattr(curve, side) == pytest.approx(sum(each) / len(each))
         assert sum(one.preference.units for one in curve.slices) == sum(map(len, sifted.values()))
+        gaps = [similar(pairs[id].question, pairs[id].generated) for id in kept]
+        gaps = [g - similar(pairs[id].question, pairs[id].retrieved) for g, id in zip(gaps, kept, strict=True)]
+        assert (curve.slices[0].low, curve.slices[-1].high) == pytest.approx((min(gaps), max(gaps)))
 
 
 def test_the_order_of_rows_and_tasks_changes_nothing() -> None:

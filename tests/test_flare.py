@@ -19,6 +19,7 @@ from surefoot.models.scripted import ScriptedModel
 from surefoot.models.trace import Event, Shown, Trace
 from surefoot.retrieval.retriever import Document, Hit
 from surefoot.text.prompt import Part
+from surefoot.treatments.retrieval.flare import Flare
 from surefoot.treatments.retrieval.flare_steps import MODES
 from surefoot.treatments.retrieval.rag import Rag
 
@@ -327,6 +328,14 @@ def test_the_bias_makes_the_model_open_a_search_and_then_not_until_it_has_cooled
         TINY[:1], Sampling(12), [Generation("", (bracket,) * 3, (0.0,) * 3, "interrupted")]
     )
     assert [token == bracket for token in cooled[0].token_ids[3:]] == [False] * 5 + [True] * 4
+
+
+def test_the_defaults_are_those_of_the_paper_on_2wikimultihopqa_and_of_its_code() -> None:
+    """Jiang et al. 2023: theta 0.8, beta 0.4, 2 on "[", windows of 16; code: 2 documents, 64 tokens ahead, gap 5."""
+    own = Flare(Shelf())
+    assert (own.drafting.theta, own.drafting.beta, own.favouring.bias, own.drafting.window) == (0.8, 0.4, 2.0, 16)
+    assert (own.k, own.drafting.look_ahead, own.drafting.gap, own.mode, own.query) == (2, 64, 5, "direct", "implicit")
+    assert (own.initial, own.context, own.drafting.rule) == ("first", "replace", "paper")
 
 
 def test_a_text_ends_when_its_steps_do() -> None:

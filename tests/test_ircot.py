@@ -338,6 +338,14 @@ def test_demonstrations_are_read_from_a_file_and_a_bad_line_is_named(tmp_path: P
         Ircot(shelf(), examples=Examples(str(file))).apply(sf.ScriptedModel(script))
 
 
+def test_the_defaults_are_those_of_the_paper_and_its_code() -> None:
+    """Trivedi et al. 2023: 15 paragraphs, 8 sentences, searched for by the last one; the rules of its code."""
+    assert Steps() == Steps(cap=15, max_sentences=8, look_ahead=64, stop="answer is", query="last")
+    assert Hygiene() == Hygiene(wh_words=True, skip_reasoning=True, similar=90, words=350, longest=600)
+    own = Ircot(shelf())
+    assert (own.layout, own.retrieval, own.reader, own.examples.distractors) == ("wikipedia", "interleaved", "none", 2)
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(BadInput, match='Did you mean "direct"'):
         Ircot(shelf(), reader="direkt")

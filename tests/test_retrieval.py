@@ -39,7 +39,7 @@ def by_formula(corpus: Sequence[Document], query: str, k1: float, b: float) -> d
     return scores
 
 
-@pytest.mark.parametrize(("k1", "b"), [(1.5, 0.75), (0.9, 0.4), (0.5, 0.0), (2.0, 1.0)])
+@pytest.mark.parametrize(("k1", "b"), [(1.5, 0.75), (0.9, 0.4), (0.5, 0.0), (2.0, 1.0), (0.0, 0.5)])
 def test_scores_and_order_are_those_of_the_formula(k1: float, b: float) -> None:
     for corpus, queries in ((FRUIT, ("apples", "green pears", "are apples apples")), (made(60), ("ab cd", "yz yz kl"))):
         order = {document.id: place for place, document in enumerate(corpus)}
