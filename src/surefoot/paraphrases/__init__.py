@@ -2,7 +2,8 @@
 
 from surefoot.paraphrases.file import write_paraphrases
 from surefoot.paraphrases.filters import FILTERS, Filters
-from surefoot.paraphrases.paraphrase import Group, Paraphrased, Rejected, paraphrase_task, source_of
+from surefoot.paraphrases.paraphrase import paraphrase_task, source_of
+from surefoot.paraphrases.result import Group, Paraphrased, Rejected
 from surefoot.paraphrases.wordings import proof
 from surefoot.tasks.split import Split, split_wordings
 

@@ -18,19 +18,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from surefoot.errors import BadInput, nearest
 from surefoot.paraphrases.labels import same_answers
 from surefoot.paraphrases.proposals import Material, Proposal, frames_of
+from surefoot.paraphrases.result import Paraphrased
 from surefoot.paraphrases.rules import in_frame
 from surefoot.tasks.bank import SUITES, Frame, read_frames, read_wordings
 from surefoot.tasks.jsonl import Line, as_text, read_jsonl, refuse_unknown
 from surefoot.tasks.split import text_key
 from surefoot.text.instruction import Instruction
-
-if TYPE_CHECKING:
-    from surefoot.paraphrases.paraphrase import Paraphrased
 
 KEYS = ("task", "of", "id", "text", "frame", "author", "note")
 

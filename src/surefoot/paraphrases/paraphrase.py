@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from surefoot.errors import BadInput, nearest
 from surefoot.paraphrases.file import File
 from surefoot.paraphrases.filters import FILTERS, UNREADABLE, Bench, Case, Drop, Filters, judge, whole_key
 from surefoot.paraphrases.llm import Llm
 from surefoot.paraphrases.proposals import Material, Proposal, Source
+from surefoot.paraphrases.result import Group, Paraphrased, Rejected
 from surefoot.paraphrases.rules import Rules
-from surefoot.paraphrases.wordings import proof
 from surefoot.tasks.split import Split, split_wordings
 from surefoot.tasks.task import Task
 from surefoot.text.instruction import Instruction
@@ -23,52 +23,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 BUNDLED = {"demo": Path(__file__).parent / "demo.jsonl"}
-
-
-class Group(NamedTuple):
-    """A reference wording and its paraphrases: what is asked of the same item, with the same answers."""
-
-    reference: Instruction
-    paraphrases: tuple[Instruction, ...]
-
-
-class Rejected(NamedTuple):
-    """A proposal that was dropped: the reference's id, the text, the filter, the reason."""
-
-    of: str
-    text: str
-    filter: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Paraphrased:
-    """The groups of a task. `dropped` counts by filter; `examples` are the first few of each filter's drops."""
-
-    task: str
-    source: str
-    groups: tuple[Group, ...]
-    tested: tuple[Instruction, ...]
-    proposed: int
-    dropped: Mapping[str, int]
-    examples: tuple[Rejected, ...]
-
-    @property
-    def kept(self) -> int:
-        """The number of paraphrases."""
-        return sum(len(group.paraphrases) for group in self.groups)
-
-    @property
-    def training(self) -> tuple[Instruction, ...]:
-        """All wordings that training may see: the references and their paraphrases."""
-        return tuple(wording for group in self.groups for wording in (group.reference, *group.paraphrases))
-
-    def record(self) -> dict[str, Any]:
-        """For a run record: source, counts, and the proof that no tested text is among the training's."""
-        counts = {"proposed": self.proposed, "kept": self.kept, "dropped": dict(self.dropped)}
-        return {"task": self.task, "source": self.source, **counts, "proof": proof(self.training, self.tested)}
-
-
 SOURCES: Mapping[str, Callable[[str], Source]] = {
     "file": lambda path: File(BUNDLED.get(path, Path(path))),
     "rules": lambda _: Rules(),
