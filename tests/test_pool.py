@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput
 from surefoot.models.base import Generation
 from surefoot.models.writing import GenerationInterrupted
 from surefoot.text.prompt import Prompt
-from surefoot.treatments.retrieval.pool import NOTHING, Texts, all_texts, pooled
+from surefoot.treatments.retrieval.pool import NOTHING, Texts, all_texts, flowing, pooled
 
 
-@dataclass
+@dataclass(eq=False)
 class Way:
     """Takes `left` more steps."""
 
@@ -38,9 +42,36 @@ def test_as_one_ends_another_begins_and_no_step_has_more_than_fit() -> None:
 
     ways = [Way("a", 1), Way("b", 3), Way("c", 0), Way("d", 2), Way("e", 1)]
     ended = [way.name for way in pooled(ways, lambda new: begun.append([way.name for way in new]), step, together=2)]
-    assert steps == [["a", "b"], ["b"], ["b", "d"], ["d", "e"]]
+    assert steps == [["a", "b"], ["b", "d"], ["b", "d"], ["e"]]
     assert [names for names in begun if names] == [["a", "b"], ["c"], ["d"], ["e"]]
     assert ended == ["a", "c", "b", "d", "e"]
+
+
+@given(st.lists(st.integers(0, 4), max_size=20), st.integers(1, 6), st.randoms(use_true_random=False))
+def test_each_goes_its_own_steps_whichever_are_answered_first(lengths: list[int], together: int, rng: Random) -> None:
+    ways = [Way(str(n), left) for n, left in enumerate(lengths)]
+    asked: list[Way] = []
+    steps: list[str] = []
+    begun: list[str] = []
+
+    def ask(way: Way) -> None:
+        assert way not in asked
+        assert way.left
+        asked.append(way)
+        assert len(asked) <= together
+
+    def answered() -> list[Way]:
+        gone = rng.sample(asked, rng.randrange(1, len(asked) + 1))
+        for way in gone:
+            asked.remove(way)
+            way.left -= 1
+            steps.append(way.name)
+        return gone
+
+    ended = [way.name for way in flowing(ways, lambda new: begun.extend(w.name for w in new), ask, answered, together)]
+    assert sorted(ended, key=int) == begun == [str(n) for n in range(len(lengths))]
+    assert Counter(steps) == Counter({str(n): left for n, left in enumerate(lengths) if left})
+    assert asked == []
 
 
 def test_nothing_is_stepped_where_nothing_waits() -> None:

@@ -83,8 +83,8 @@ class Ruled:
         self.branch.keep(rows)
 
     def join(self, other: Ruled) -> None:
-        self.rows += other.rows
         self.branch.join(other.branch)
+        self.rows += other.rows
 
     def _ruled(self, step: Next) -> Next:
         return step._replace(logits=self.rule(self.rows, step.logits))
@@ -114,9 +114,9 @@ class Blend:
             branch.keep(rows)
 
     def join(self, other: Blend) -> None:
-        self.weights = torch.cat([self.weights, other.weights], 1)
         for branch, more in zip(self.branches, other.branches, strict=True):
             branch.join(more)
+        self.weights = torch.cat([self.weights, other.weights], 1)
 
     def _blended(self, steps: Sequence[Next]) -> Next:
         logits = torch.stack([step.logits for step in steps])

@@ -36,7 +36,7 @@ def decode(
     so what stands in them when the call is interrupted is what there was. `how` writes a batch, `write` by default.
     """
     how = how or partial(write, watch=watch)
-    waiting = [d.index for d, s in zip(drafts, samplings, strict=True) if not _ended(d, s, vocabulary)]
+    waiting = [d.index for d, s in zip(drafts, samplings, strict=True) if not has_ended(d, s, vocabulary)]
     waiting.sort(key=lambda i: (len(drafts[i].written) if continuation.aligned else 0, -continuation.lengths[i], i))
     budget = continuation.batch_tokens
     while waiting:
@@ -158,10 +158,10 @@ def append(
         draft.finish_reason = "stop"
         return
     draft.add(token, logprobs)
-    _ended(draft, sampling, vocabulary)
+    has_ended(draft, sampling, vocabulary)
 
 
-def _ended(draft: Draft, sampling: Sampling, vocabulary: Vocabulary) -> bool:
+def has_ended(draft: Draft, sampling: Sampling, vocabulary: Vocabulary) -> bool:
     """Whether a draft has come to its end, which is then noted."""
     if draft.finish_reason == "stop":
         return True

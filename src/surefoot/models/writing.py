@@ -79,33 +79,37 @@ def drafted(continuation: Continuation, begun: Sequence[Generation] | None) -> l
         return drafts
     if len(begun) != len(drafts):
         raise BadInput(f"{len(begun)} texts were begun for {len(drafts)} prompts; give one for each, in their order.")
-    for draft, text in zip(drafts, begun, strict=True):
-        draft.written, draft.logprobs = list(text.token_ids), list(text.logprobs)
-        draft.sampled, draft.plain = list(text.sampled_logprobs), list(text.plain_logprobs)
-        draft.finish_reason = text.finish_reason
-    return drafts
+    return [begun_draft(draft, text) for draft, text in zip(drafts, begun, strict=True)]
+
+
+def begun_draft(draft: Draft, text: Generation) -> Draft:
+    """The draft with what was begun of it."""
+    draft.written, draft.logprobs = list(text.token_ids), list(text.logprobs)
+    draft.sampled, draft.plain = list(text.sampled_logprobs), list(text.plain_logprobs)
+    draft.finish_reason = text.finish_reason
+    return draft
 
 
 def finished(
     model: Writer, continuation: Continuation, drafts: Sequence[Draft], samplings: Sequence[Sampling]
 ) -> list[Generation]:
-    """The drafts as what was generated, cut before a stop text."""
-    decode = model.vocabulary.decode
-    return [
-        Generation(
-            before_stop(decode(draft.written), sampling.stop),
-            tuple(draft.written),
-            tuple(draft.logprobs),
-            draft.finish_reason,
-            length,
-            truncated,
-            tuple(draft.sampled),
-            tuple(draft.plain),
-        )
-        for draft, sampling, length, truncated in zip(
-            drafts, samplings, continuation.lengths, continuation.truncated, strict=True
-        )
-    ]
+    """The drafts as what was generated."""
+    told_of = zip(drafts, samplings, continuation.lengths, continuation.truncated, strict=True)
+    return [told(draft, sampling, n, cut, model.vocabulary) for draft, sampling, n, cut in told_of]
+
+
+def told(draft: Draft, sampling: Sampling, length: int, truncated: bool, vocabulary: Vocabulary) -> Generation:
+    """A draft as what was generated behind a prompt of so many tokens, cut before a stop text."""
+    return Generation(
+        before_stop(vocabulary.decode(draft.written), sampling.stop),
+        tuple(draft.written),
+        tuple(draft.logprobs),
+        draft.finish_reason,
+        length,
+        truncated,
+        tuple(draft.sampled),
+        tuple(draft.plain),
+    )
 
 
 def before_stop(text: str, stops: Sequence[str]) -> str:

@@ -15,9 +15,9 @@ from surefoot.text.prompt import Prompt
 from surefoot.treatments.retrieval.grounded import Log, with_trace
 from surefoot.treatments.retrieval.ircot_prompts import Packed, Packer, framed
 from surefoot.treatments.retrieval.ircot_queries import query_of, random_sentence, shortened, take
-from surefoot.treatments.retrieval.pool import NOTHING, pooled
+from surefoot.treatments.retrieval.pool import NOTHING, flowing
 from surefoot.treatments.retrieval.showing import context_of, prompt_tokens, question_of, shown
-from surefoot.treatments.retrieval.writing import Sentence, next_sentences
+from surefoot.treatments.retrieval.writing import Sentence, Sentences
 
 if TYPE_CHECKING:
     from surefoot.treatments.retrieval.ircot import IrcotModel
@@ -77,7 +77,9 @@ class Loop:
         self.settings = model.settings
         self.steps = model.settings.steps
         self.packer = Packer(model.settings.layout, model.count, model.budget)
+        self.sentences: Sentences[int] = Sentences(model.inner)
         self.open: dict[int, Found] = {}
+        self._asked: dict[int, tuple[Packed, int]] = {}
         self._frames: dict[tuple[Prompt, bool], tuple[Prompt, int]] = {}
 
     def first(self, prompts: Sequence[Prompt]) -> list[Prompt]:
@@ -93,7 +95,8 @@ class Loop:
         """All questions, as they come to the ends of their chains of thought; `open` are those that began."""
         texts = begun or [NOTHING] * len(prompts)
         asked = enumerate(zip(prompts, samplings, texts, strict=True))
-        return pooled((self._found(i, p, s, text) for i, (p, s, text) in asked), self._begin, self._step)
+        ways = (self._found(i, p, s, text) for i, (p, s, text) in asked)
+        return flowing(ways, self._begin, self._ask, self._answered)
 
     def left(self) -> Iterator[tuple[int, Generation]]:
         """What there is of the texts that began and were not given, each with its place, to be gone on with."""
@@ -120,10 +123,21 @@ class Loop:
             one.done |= self.settings.retrieval != "interleaved" and self.settings.reader != "none"
         self._follow(found)
 
-    def _step(self, going: Sequence[Found]) -> None:
-        """One more sentence of each question, and what it finds."""
-        self._write(going)
-        self._follow(going)
+    def _ask(self, one: Found) -> None:
+        """Ask for the next sentence of a question."""
+        pack, room = self.reading(one, direct=False), self._room(one)
+        self._asked[one.place] = pack, room
+        ahead = max(1, min(self.steps.look_ahead, room))
+        self.sentences.ask(one.place, pack.prompt, one.text, ahead, _within_example(one.sampling))
+
+    def _answered(self) -> list[Found]:
+        """Questions whose sentences have ended, with what these find."""
+        found = []
+        for place, sentence in self.sentences.take():
+            found.append(self.open[place])
+            self._keep(self.open[place], *self._asked.pop(place), sentence)
+        self._follow(found)
+        return found
 
     def _follow(self, found: Sequence[Found]) -> None:
         """Search behind the sentences that were written, where there is room for more documents."""
@@ -164,18 +178,7 @@ class Loop:
             one.log.note("decide", note=note)
         one.told = note
 
-    def _write(self, going: Sequence[Found]) -> None:
-        packed = [self.reading(one, direct=False) for one in going]
-        rooms = [self._room(one) for one in going]
-        ahead = [max(1, min(self.steps.look_ahead, room)) for room in rooms]
-        own = [_within_example(one.sampling) for one in going]
-        sentences = next_sentences(
-            self.model.inner, [pack.prompt for pack in packed], [one.text for one in going], ahead, own
-        )
-        for one, pack, sentence, room in zip(going, packed, sentences, rooms, strict=True):
-            self._keep(one, pack, sentence, room)
-
-    def _keep(self, one: Found, pack: Packed, sentence: Sentence, room: int) -> None:
+    def _keep(self, one: Found, pack: Packed, room: int, sentence: Sentence) -> None:
         one.log.calls += 1
         one.log.tokens += sentence.asked
         one.text = sentence.so_far

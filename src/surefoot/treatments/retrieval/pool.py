@@ -38,19 +38,48 @@ def pooled(
     step: Callable[[Sequence[Way]], None],
     together: int = TOGETHER,
 ) -> Iterator[Way]:
-    """All of `ways` as they come to their ends, at most `together` on their way at a time."""
+    """All of `ways` as they come to their ends, at most `together` on their way at a time, which go a step together."""
+    asked: list[Way] = []
+
+    def answered() -> Sequence[Way]:
+        going = asked.copy()
+        asked.clear()
+        step(going)
+        return going
+
+    return flowing(ways, begin, asked.append, answered, together)
+
+
+def flowing(
+    ways: Iterable[Way],
+    begin: Callable[[Sequence[Way]], None],
+    ask: Callable[[Way], None],
+    answered: Callable[[], Sequence[Way]],
+    together: int = TOGETHER,
+) -> Iterator[Way]:
+    """The same where none waits for another's step: `ask` begins the next step of one, `answered` waits until some of
+    those that were asked have gone theirs, and gives these."""
     waiting = iter(ways)
-    going: list[Way] = []
+    ready: list[Way] = []
+    count = 0
     while True:
-        fresh = list(islice(waiting, together - len(going)))
+        fresh = list(islice(waiting, together - count))
         begin(fresh)
-        going += fresh
-        if not going:
+        ready += fresh
+        count += len(fresh)
+        if not count:
             return
-        if writing := [one for one in going if not one.done]:
-            step(writing)
-        yield from (one for one in going if one.done)
-        going = [one for one in going if not one.done]
+        ended = [one for one in ready if one.done]
+        for one in ready:
+            if not one.done:
+                ask(one)
+        ready = []
+        if not ended:
+            gone = answered()
+            ended = [one for one in gone if one.done]
+            ready = [one for one in gone if not one.done]
+        count -= len(ended)
+        yield from ended
 
 
 def all_texts(

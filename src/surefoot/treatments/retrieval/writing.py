@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from surefoot.decoding.sampling import Sampling
 from surefoot.models.base import Generation, LanguageModel
@@ -22,13 +22,14 @@ from surefoot.text.sentences import first_sentence
 from surefoot.treatments.retrieval.cutting import first_tokens, token_texts, word_texts, words_behind
 
 if TYPE_CHECKING:
-    from surefoot.decoding.branch import Branch
-    from surefoot.decoding.loop import Write
-    from surefoot.decoding.rows import Draft, Vocabulary
+    from surefoot.models.stream import Stream
 
 LOOK_AHEAD = 64
 BEHIND = 3  # tokens that are read behind a sentence before it counts as ended: `Dr.` alone says nothing
 MAY_END = re.compile(r"[.!?…。！？।॥։؟۔።]\W*\s|[。！？।॥]|\S\s*\n\s*\S")  # cheap: nothing ends without one of these
+
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,15 @@ class Sentence:
     asked: int
 
 
+class Asked(NamedTuple):
+    """What a sentence is to stand behind, its length at most, and how its tokens are picked."""
+
+    prompt: Prompt
+    begun: Generation
+    look_ahead: int
+    sampling: Sampling
+
+
 def next_sentences(
     model: LanguageModel,
     prompts: Sequence[Prompt],
@@ -65,27 +75,54 @@ def next_sentences(
     before = list(begun) if begun is not None else [Generation("", (), (), "interrupted")] * len(prompts)
     samplings = one_each(sampling, len(prompts))
     ahead = [look_ahead] * len(prompts) if isinstance(look_ahead, int) else list(look_ahead)
-    if not prompts:
-        return []
-    if "logits" in model.can:
-        return _by_tokens(model, prompts, before, ahead, samplings)
-    return _by_text(model, prompts, before, ahead, samplings)
+    sentences: Sentences[int] = Sentences(model)
+    for place, asked in enumerate(zip(prompts, before, ahead, samplings, strict=True)):
+        sentences.ask(place, *asked)
+    found: dict[int, Sentence] = {}
+    while ended := sentences.take():
+        found.update(ended)
+    return [found[place] for place in range(len(prompts))]
 
 
-def _by_tokens(
-    model: LanguageModel,
-    prompts: Sequence[Prompt],
-    begun: Sequence[Generation],
-    look_ahead: Sequence[int],
-    samplings: Sequence[Sampling],
-) -> list[Sentence]:
-    from surefoot.models.writing import generate
+class Sentences(Generic[Key]):
+    """Sentences in the course of being written, each known by a key of the caller's.
 
-    starts = [len(text.token_ids) for text in begun]
-    rooms = [replace(s, max_new_tokens=n + more) for s, n, more in zip(samplings, starts, look_ahead, strict=True)]
-    texts = generate(model, prompts, rooms, [_open(text) for text in begun], how=_until_sentences_end(starts))
-    decode = model.vocabulary.decode
-    return [_cut(text, len(b.token_ids), s.stop, decode) for text, b, s in zip(texts, begun, samplings, strict=True)]
+    Those of a model that shows its tokens are written together and end one by one, so that others can be asked for
+    meanwhile.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self._asked: dict[Key, Asked] = {}
+        self._stream: Stream[Key] | None = None
+        if "logits" in model.can:
+            from surefoot.models.stream import Stream
+
+            self._stream = Stream(model)
+
+    def ask(self, key: Key, prompt: Prompt, begun: Generation, look_ahead: int, sampling: Sampling) -> None:
+        """The next sentence behind a prompt and what was begun of its text, as `next_sentences` gives it."""
+        self._asked[key] = Asked(prompt, begun, look_ahead, sampling)
+        if self._stream is not None:
+            from surefoot.models.stream import Text
+
+            start = len(begun.token_ids)
+            room = replace(sampling, max_new_tokens=start + look_ahead)
+            self._stream.put(Text(key, prompt, room, _open(begun), self._ending(start)))
+
+    def take(self) -> list[tuple[Key, Sentence]]:
+        """Some of the sentences, once they are written; none where none is left."""
+        if self._stream is None:
+            asked, self._asked = self._asked, {}
+            return list(zip(asked, _by_text(self.model, list(asked.values())), strict=True)) if asked else []
+        decode = self.model.vocabulary.decode
+        ended = [(key, text, self._asked.pop(key)) for key, text in self._stream.take()]
+        return [(key, _cut(text, len(own.begun.token_ids), own.sampling.stop, decode)) for key, text, own in ended]
+
+    def _ending(self, start: int) -> Callable[[Sequence[int]], bool]:
+        """Whether a sentence has ended behind the first `start` tokens and has `BEHIND` more behind it."""
+        decode = self.model.vocabulary.decode
+        return lambda ids: _has_ended(ids[start:-BEHIND], ids[start:], decode)
 
 
 def _open(text: Generation) -> Generation:
@@ -98,24 +135,6 @@ def _open(text: Generation) -> Generation:
         sampled_logprobs=text.sampled_logprobs[:n],
         plain_logprobs=text.plain_logprobs[:n],
     )
-
-
-def _until_sentences_end(starts: Sequence[int]) -> Write:
-    """Writes until each row's first new sentence has `BEHIND` tokens behind it; `starts` are tokens begun, a prompt."""
-
-    def how(branch: Branch, drafts: Sequence[Draft], samplings: Sequence[Sampling], vocabulary: Vocabulary) -> None:
-        from surefoot.decoding.loop import Batch
-
-        batch = Batch(branch, drafts, samplings, vocabulary)
-        while batch.lines:
-            batch.pick()
-            for line in batch.lines:
-                own = line.draft.written[starts[line.draft.index] :]
-                if line.draft.finish_reason == "interrupted" and _has_ended(own[:-BEHIND], own, vocabulary.decode):
-                    line.draft.finish_reason = "length"
-            batch.advance()
-
-    return how
 
 
 def _has_ended(first: Sequence[int], ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> bool:
@@ -142,16 +161,10 @@ def _cut(text: Generation, start: int, stops: Sequence[str], decode: Callable[[S
     return Sentence("".join(pieces), pieces, chances, kept, last, len(text.logprobs) - start)
 
 
-def _by_text(
-    model: LanguageModel,
-    prompts: Sequence[Prompt],
-    begun: Sequence[Generation],
-    look_ahead: Sequence[int],
-    samplings: Sequence[Sampling],
-) -> list[Sentence]:
-    asked = [gone_on(prompt, text.text) for prompt, text in zip(prompts, begun, strict=True)]
-    texts = model.generate(asked, [replace(s, max_new_tokens=n) for s, n in zip(samplings, look_ahead, strict=True)])
-    return [_cut_words(text, before) for text, before in zip(texts, begun, strict=True)]
+def _by_text(model: LanguageModel, asked: Sequence[Asked]) -> list[Sentence]:
+    prompts = [gone_on(own.prompt, own.begun.text) for own in asked]
+    texts = model.generate(prompts, [replace(own.sampling, max_new_tokens=own.look_ahead) for own in asked])
+    return [_cut_words(text, own.begun) for text, own in zip(texts, asked, strict=True)]
 
 
 def gone_on(prompt: Prompt, text: str) -> Prompt:
