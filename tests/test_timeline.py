@@ -75,6 +75,14 @@ def test_a_search_that_found_nothing_says_so_and_a_text_behind_no_documents_does
     assert [line for line in printed(*told).splitlines() if "nothing" in line] == ["      found: nothing"]
 
 
+def test_a_text_with_line_breaks_is_one_paragraph_in_the_terminal() -> None:
+    tokens = ("\n", "\n", "One", ".\n", "\n", "Two ", " three")
+    event = Event("write", "".join(tokens), tokens=tokens, probabilities=(0.9,) * len(tokens))
+    lines = printed(Told("m", "One.", trace=Trace((event,)))).splitlines()
+    assert [line for line in lines if "wrote" in line] == ["   1. wrote: One. Two three"]
+    assert lines[-1] == "   1. wrote: One. Two three"
+
+
 def test_an_end_without_words_is_told_in_words() -> None:
     trace = Trace(tuple(Event("stop", note=note) for note in ("stop", "length", "the limit of 3 sentences")))
     ends = ["the model ended the text", "the limit of tokens", "the limit of 3 sentences"]

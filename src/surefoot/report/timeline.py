@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -151,8 +152,10 @@ def _terminal(moment: Moment) -> list[Text]:
     head.append(f" {'; '.join(visible(query) for query in moment.queries)}" if moment.queries else "")
     if moment.pieces:
         head.append(": ")
-    for piece in moment.pieces:
-        head.append(visible(piece.text), style="underline" if piece.level in ("p0", "p1") else "")
+    for piece in moment.pieces:  # in one paragraph, as on the page
+        text = visible(re.sub(r"\s+", " ", piece.text))
+        text = text.lstrip() if head.plain.endswith(" ") else text
+        head.append(text, style="underline" if piece.level in ("p0", "p1") else "")
     head.append(f" [{visible(moment.note)}]" if moment.note else "")
     names = [f"{'*' if paper.is_gold else ''}{visible(paper.name)}" for paper in moment.papers]
     if moment.kind == "search":
