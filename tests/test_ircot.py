@@ -269,6 +269,7 @@ def test_the_limits_of_documents_are_reached_before_they_are_passed() -> None:
     assert len(taken.notes) == 3
     one, other = Document("1", "a" * 10, "b" * 10), Document("2", "a" * 9 + "c", "b" * 9 + "c")
     assert not take([other], [one], 15, Hygiene()).documents
+    assert take([one, other], [], 15, Hygiene()).documents == (one,)  # found by one search
     assert take([other], [one], 15, Hygiene(similar=90.1)).documents == (other,)
     assert take([one._replace(id="3", title="z" * 10)], [one], 15, Hygiene()).documents  # texts alone are not enough
     assert len(take([*sized.values()], [one], 3, Hygiene()).documents) == 2  # the cap counts those held

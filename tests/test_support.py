@@ -103,6 +103,15 @@ def test_a_sentence_of_no_world_needs_names_numbers_and_half_of_its_words(senten
     assert hallucinations([trace(sentence)], true_in(WORLD)) == Hallucinations(1, 1, 0, 1, 0)
 
 
+def test_the_share_is_of_the_claims_that_could_be_told() -> None:
+    assert Hallucinations(texts=2, claims=5, failed=1, untold=1, tainted=1).share == 1 / 4
+    assert math.isnan(Hallucinations(texts=1, claims=3, untold=3).share)
+    fact = said(FACTS[0], 0)
+    wrong = said(FACTS[0], 0, "Nowhere")
+    told = hallucinations([trace(fact, wrong, "Mary baked loaves.")], true_in(WORLD))
+    assert (told, told.share) == (Hallucinations(1, 3, 1, 1, 1), 1 / 2)
+
+
 def test_words_that_stand_in_two_documents_do_not_make_one_that_supports() -> None:
     halves = shown(Document("a", "", "Mary directed a film."), Document("b", "", "Ferguson was there in 1954."))
     assert not is_supported(Claim("Mary Ferguson directed a film in 1954.", halves))
