@@ -195,6 +195,17 @@ def test_an_interrupt_stops_with_a_sentence_and_the_same_command_goes_on(place: 
 
 
 @pytest.mark.parametrize(
+    ("treatment", "said"), [("cud", 'Did you mean "cad"'), ("cad:alpha=much", "alpha"), ("rag:k=0,index=idx", "k is 0")]
+)
+@pytest.mark.parametrize("words", [("write", "Why?"), ("probe", "phrasing", *TASK), ("serve",)])
+def test_a_treatment_that_cannot_be_is_named_before_the_model_is_loaded(
+    words: tuple[str, ...], treatment: str, said: str, place: Place
+) -> None:
+    place.patch.setattr("surefoot.models.load.load", lambda *_, **__: pytest.fail("the model was loaded"))
+    assert said in sentence_of(place.surefoot(*words, "--model", "model", "--treat", treatment))
+
+
+@pytest.mark.parametrize(
     ("words", "goes_on"),
     [
         (("ask", "Why?", "--model", "model"), False),

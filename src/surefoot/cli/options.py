@@ -81,9 +81,10 @@ def tasks_from(
 def model_from(spec: str, treatments: list[str] | None, **options: Any) -> Any:
     from surefoot.models.load import load
 
+    treated = [treated_by(text) for text in treatments or ()]  # before the model, so that a mistake is said at once
     model = load(spec, **options)
-    for text in treatments or ():
-        model = treated_by(text)(model)
+    for apply in treated:
+        model = apply(model)
     return model
 
 
@@ -97,11 +98,13 @@ def endpoint_from(tokenizer: str | None, budget: str | None = None) -> Any:
 
 
 def treated_by(text: str) -> Callable[[Any], Any]:
-    """What a treatment given as name:setting=value,... makes of a model."""
-    from surefoot.treatments import treat
+    """What a treatment given as name:setting=value,... makes of a model. Raises `BadInput` for what it cannot be."""
+    from surefoot.catalogue import find
+    from surefoot.settings import build
 
     name, settings = settings_of(text)
-    return lambda model: treat(name, model, **settings)
+    apply: Callable[[Any], Any] = build(find("treatment", name), settings).apply
+    return apply
 
 
 def settings_of(text: str) -> tuple[str, dict[str, Any]]:

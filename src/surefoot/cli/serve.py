@@ -49,12 +49,12 @@ def serve(
 
     known = read_keys(keys)
     check_host(host, known)
+    offers = [Offer(text.partition(":")[0], treated_by(text)) for text in offer or ()]
+    always = [treated_by(text) for text in treat or ()]
     with Progress() as progress:
         progress.say(f"loading {model}")
         chat = model_from(model, None, format=format, dtype=dtype, device=device, truncate=truncate)
         remember_prefixes(chat, prefix_mib)
-        offers = [Offer(text.partition(":")[0], treated_by(text)) for text in offer or ()]
-        always = [treated_by(text) for text in treat or ()]
         told = name or (model if model.isidentifier() else chat.name)
         models = Catalogue(told, chat, plain_twin(chat), always, offers)
         models.all()
