@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -36,7 +37,7 @@ def prompts(count: int) -> list[sf.Prompt]:
 
 
 def model() -> CausalModel:
-    made = tiny.causal()
+    made = tiny.causal(copy.deepcopy(tiny.llama_weights()))
     made.model.config.max_position_embeddings = 4096
     return made
 
