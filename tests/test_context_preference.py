@@ -201,6 +201,8 @@ def test_a_run_is_read_again_and_reported(tmp_path: Path) -> None:
     assert again.summary.sentence() in text
     assert "DiffGR +1.00" in again.summary.sentence()
     assert '<figure class="forest"' in text
+    (note,) = [table.note for table in again.summary.tables() if table.title == "Filters"]
+    assert all(name in note.lower() for name in FILTERS)
     few = sf.probe("context-preference", model, f"contexts:{path}", least=1000)
     assert few.summary.sentence().startswith("Behind both contexts 100.0 % of the answers come from the generated one")
     without = few.save(tmp_path / "few.html").read_text()
@@ -306,6 +308,30 @@ def test_the_interval_is_that_of_an_exact_enumeration_of_resamples() -> None:
     assert expected == pytest.approx([-0.2, 1])
 
 
+def test_the_interval_leaves_out_of_each_resample_who_took_neither_context() -> None:
+    """Two questions for, one against, one undecided: all 4^4 resamples, those without a decided question left out."""
+    hybrid = [("Bert",), ("Bert",), ("Anna",), ("Dora",)]
+    found = preference("x", [unit(hybrid=own, item=str(i)) for i, own in enumerate(hybrid)], least=1)
+    draws = [(d.count(1), d.count(-1)) for d in product([1, 1, -1, 0], repeat=4)]
+    expected = np.quantile([(g - r) / (g + r) for g, r in draws if g + r], [0.025, 0.975], method="inverted_cdf")
+    assert (found.diff_gr.low, found.diff_gr.high) == pytest.approx(expected.tolist())
+    assert (found.diff_gr.value, expected.tolist()) == (pytest.approx(1 / 3), [-1, 1])
+    narrow = [("Bert", "Bert")] * 40 + [("Anna",)] * 4 + [("Dora",)] * 400
+    much = preference("x", [unit(hybrid=own, item=str(i)) for i, own in enumerate(narrow)], least=1).diff_gr
+    assert much.value == pytest.approx(36 / 44)
+    assert much.low < much.value < much.high
+    spread = (4 * (40 / 44) * (4 / 44) / 44) ** 0.5  # of 2 p - 1, by the share p of 44 decided ones
+    assert much.high - much.low == pytest.approx(2 * 1.96 * spread, rel=0.2)
+
+
+def test_units_of_a_question_that_differ_count_with_their_mean() -> None:
+    units = [unit(item="0"), replace(unit(item="0", hybrid=("Anna",)), item="0/again"), unit(item="1")]
+    found = preference("x", units, least=1)
+    assert (found.questions, found.generated, found.retrieved) == (2, 0.75, 0.25)
+    assert found.right.value == 0.75
+    assert found.diff_gr.value == 0.5
+
+
 def test_diff_gr_is_nan_where_it_is_undefined_or_stands_on_too_little() -> None:
     assert isnan(diff_gr(0, 0))
     undecided = preference("x", [unit(hybrid=("Dora",))], least=1)
@@ -314,6 +340,7 @@ def test_diff_gr_is_nan_where_it_is_undefined_or_stands_on_too_little() -> None:
     few = [unit(item=str(i)) for i in range(9)]
     assert isnan(preference("x", few, least=10).diff_gr.value)
     assert preference("x", [*few, unit(item="9")], least=10).diff_gr.value == 1
+    assert isnan(preference("x", [*few, unit(item="9", hybrid=("Dora",))], least=10).p)  # nine are decided
     assert isnan(preference("x", [unit(hybrid=())], least=1).generated)
 
 

@@ -72,14 +72,19 @@ def tables(summary: ContextPreferenceSummary) -> tuple[Table, ...]:
         ("subset", *COLUMNS),
         tuple(_line(one) for one in summary.sets),
         "AIG: the generated context alone is right; AIR: the retrieved one. A question counts with its mean over "
-        f"wordings and orders (order={summary.order}). p: of no preference, by exchanging the sides of each question.",
+        f"wordings and orders (order={summary.order}). DiffGR: (generated - retrieved) / (generated + retrieved); p: of "
+        "no preference, by exchanging the sides of each question.",
     )
     return (sources, _filter_table(summary), _accuracy_table(summary), _order_table(summary), *_slices(summary))
 
 
 def _filter_table(summary: ContextPreferenceSummary) -> Table:
     lines = [(one.name, f"{one.units:,}") for one in summary.counts]
-    note = "Dropped by the first filter that applies; what is kept is in AIG and AIR. A unit is a question and wording."
+    note = (
+        "Dropped by the first filter that applies; what is kept is in AIG and AIR. A unit is a question and wording. "
+        "Unanswered: no answer behind one context alone; untraceable: that answer does not stand in the context; "
+        "parametric: it is also the closed-book answer; both right, both wrong: so are the answers of the two contexts."
+    )
     return Table("Filters", ("filter", "units"), (*lines, ("all", f"{summary.units:,}")), note)
 
 
