@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,25 @@ def test_the_nearest_draft_is_that_of_an_exhaustive_search(lengths: list[int], t
     found = nearest_length(drafts, target)
     assert all(abs(word_count(found.text) - target) <= abs(n - target) for n in lengths)
     assert found == min(drafts, key=lambda draft: (abs(draft.target - target), drafts.index(draft)))  # the first such
+
+
+def test_of_two_drafts_as_near_the_first_is_kept_and_what_counts_is_the_retrieved_context() -> None:
+    drafts = [Draft(8, "a b c d e f g h"), Draft(4, "a b c d"), Draft(6, "a b c d e f")]
+    assert [nearest_length(own, 6) for own in (drafts[:2], drafts[1::-1])] == [drafts[0], drafts[1]]
+    assert [pair.generated for pair in matched([PAIR], [drafts])] == ["a b c d e f"]  # six words were retrieved
+    assert length_difference([PAIR]) == pytest.approx((8 - 6) / 6)
+    assert length_difference([PAIR, replace(PAIR, retrieved="one two")]) == pytest.approx((16 - 8) / 8)
+
+
+def test_a_draft_has_room_for_two_tokens_a_word() -> None:
+    class Watched(sf.ScriptedModel):
+        def generate(self, prompts: Sequence[sf.Prompt | str], sampling: Any = None, begun: Any = None) -> Any:
+            rooms.append(sampling.max_new_tokens)
+            return super().generate(prompts, sampling, begun)
+
+    rooms: list[int] = []
+    generated_contexts(Watched(writer), ["Who?"], (10, 25))
+    assert rooms == [20, 50]
 
 
 def test_an_opening_goes_and_a_paragraph_stays() -> None:
