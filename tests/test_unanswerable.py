@@ -107,6 +107,7 @@ def test_a_share_of_questions_that_all_agree_has_no_interval_of_no_width() -> No
     assert f"is said of 100.0 % of the {asked.unanswerable} questions" in always.sentence()
     assert f"of 0.0 % of the {asked.answerable} that one does." in always.sentence()
     assert "(100.0 to 100.0)" not in str(always.tables())
+    assert f"know no language: {', '.join(one.name for one in always.baselines)}." in always.tables()[0].note
 
 
 def test_a_stored_run_is_read_and_reported(tmp_path: Path) -> None:

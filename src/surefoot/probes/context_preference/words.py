@@ -72,8 +72,8 @@ def tables(summary: ContextPreferenceSummary) -> tuple[Table, ...]:
         ("subset", *COLUMNS),
         tuple(_line(one) for one in summary.sets),
         "AIG: the generated context alone is right; AIR: the retrieved one. A question counts with its mean over "
-        f"wordings and orders (order={summary.order}). DiffGR: (generated - retrieved) / (generated + retrieved); p: of "
-        "no preference, by exchanging the sides of each question.",
+        f"wordings and orders (order={summary.order}). DiffGR: (generated - retrieved) / (generated + retrieved); p: "
+        "of no preference, by exchanging the sides of each question.",
     )
     return (sources, _filter_table(summary), _accuracy_table(summary), _order_table(summary), *_slices(summary))
 

@@ -91,8 +91,11 @@ class UnanswerableSummary(PlainJson):
         """Overall, by prompt variant, by language and by resources of the language."""
         note = (
             "Items, and invalid outputs in %: where no passage answers, and where one does. Invalid outputs are in the "
-            "denominators of both rates."
+            "denominators of both rates. AUC: the chance that an answerable question has the higher margin for "
+            '"present"; 0.50 knows nothing.'
         )
+        if self.baselines:
+            note += f" Readers that know no language: {', '.join(one.name for one in self.baselines)}."
         if not isnan(self.spearman):
             note += (
                 f" Hallucination against Wikipedia passages: Spearman {self.spearman:.2f} (p {self.spearman_p:.2f})."
