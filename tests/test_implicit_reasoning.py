@@ -203,6 +203,14 @@ def test_equal_scores_of_yes_and_no_are_counted_and_told(tied: int, told: int) -
     assert [f"question ({tied} of 12)" in line for line in summary.warnings() if "same score" in line] == [True] * told
 
 
+@pytest.mark.parametrize("conditions", [["question"], ["question", "raw"]])
+def test_the_table_explains_the_control_where_it_was_asked(conditions: list[str]) -> None:
+    task = implicit_task([BOAT], conditions=conditions)
+    note = sf.probe("implicit-reasoning", ScriptedModel(lambda *_: "no"), task).summary.tables()[0].note
+    assert "the more frequent answer is right for 100.0 % of implicit." in note
+    assert ("raw is a control" in note) is ("raw" in conditions)
+
+
 def test_a_stored_run_is_reported(tmp_path: Path) -> None:
     task = implicit_task([BOAT])
     reading = sf.probe("implicit-reasoning", ScriptedModel(lambda *_: "no"), task, out=str(tmp_path / "run"))

@@ -98,8 +98,11 @@ class ImplicitSummary(PlainJson):
             (f"{o.task}: {o.condition}", o.shows, str(o.questions), _interval(o.accuracy), f"{o.yes} of {o.questions}")
             for o in self.findings
         )
-        note = "Wilson intervals. raw is a control: what #k stands for is not said. " + "; ".join(
-            f"more frequent answer of {task}: {percent(share)}" for task, share in self.majority.items()
+        always = ", ".join(f"{percent(share)} of {task}" for task, share in self.majority.items())
+        raw = any(one.condition == "raw" for one in self.findings)
+        note = (
+            f"With 95 % Wilson intervals. Always giving the more frequent answer is right for {always}."
+            f"{' raw is a control: what #k stands for in the last step is not said.' if raw else ''}"
         )
         found = [Table("Yes or no", ("asked", "shown", "questions", "right", "yes"), rows, note)]
         if self.retrieved:
