@@ -150,6 +150,7 @@ def test_a_question_mark_is_what_makes_a_question_of_the_asker_and_its_rankings_
     assert searched.queries == ("What did Joe see?", "When was it?")
     assert [document.id for document in searched.documents] == list("xyz")
     assert (trace.calls, trace.searches) == (4, 3)
+    assert trace.tokens == 10 + 6 + 3 + 3  # draft, two questions, sentence: in words
     assert all("Joe saw Paris in nineteen hundred and fifty four twice." in text for text in asked)
 
 
@@ -273,6 +274,27 @@ def test_what_the_passive_modes_ask(mode: str, queries: list[str], calls: int) -
     trace = trace_of(flare(model, shelf, mode=mode).generate([ASK], Sampling(256))[0])
     assert shelf.asked == queries
     assert (trace.calls, model.calls, trace.searches) == (calls, calls, len(queries))
+
+
+def test_a_passive_mode_reads_what_was_found_last() -> None:
+    shelf = Shelf({"One0 is0.": "cd", "One1 is1.": "ef"})
+    trace = trace_of(flare(Weighed(fixed), shelf, mode="previous-sentence").generate([ASK], Sampling(256))[0])
+    wrote = ["".join(document.id for document in e.documents) for e in trace.events if e.kind == "write"]
+    assert wrote == ["ab", "cd", "ef", "ab"]
+
+
+def test_texts_of_different_lengths_are_written_whole_in_one_call_each() -> None:
+    texts = flare(Weighed(lambda *_: "a b c d e f g h"), mode="none").generate([ASK, ASK], [Sampling(3), Sampling(7)])
+    assert [text.text.split() for text in texts] == [list("abc"), list("abcdefg")]
+    assert [trace_of(text).calls for text in texts] == [1, 1]
+
+
+def test_a_text_that_ended_asks_for_nothing_more() -> None:
+    shelf = Shelf()
+    model = flare(ScriptedModel(lambda *_: "He [Search(was)]"), shelf, mode="instruct", bias=0.0, cool_down=0)
+    (text,) = model.generate([ASK], Sampling(99))
+    assert shelf.asked == ["Who is Joe?"]
+    assert (text.text, trace_of(text).searches) == ("He", 1)
 
 
 def test_a_window_is_asked_for_after_so_many_tokens() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def test_the_trace_of_a_script_is_exact() -> None:
     ]
     assert text.trace.events[-1].note == 'the sentence matches "answer is"'
     assert (text.trace.calls, text.trace.searches) == (3, 3)
+    assert text.trace.tokens == 18 + 12 + 6  # as the script counts: pieces between blanks, also those that were cut off
     assert text.trace.documents == ("film", "sea", "lee")
     assert read_answer(text.text).answer == "Oslo"
     assert Trace.from_dict(json.loads(json.dumps(text.trace.to_dict()))) == text.trace
@@ -294,8 +296,13 @@ def test_demonstrations_have_their_own_documents_and_others_as_distractors() -> 
     for one, mixed in zip(SHOWN, with_distractors(SHOWN, 2), strict=True):
         assert set(one.documents) < set(mixed.documents)
         assert len(set(mixed.documents)) == 3
+    assert all(len(one.documents) == 4 for one in with_distractors(SHOWN, 3))
     with pytest.raises(BadInput, match="3 documents and 5 distractors"):
         with_distractors(SHOWN, 5)
+    shared = [SHOWN[0], SHOWN[1]._replace(documents=(*SHOWN[1].documents, *SHOWN[0].documents))]
+    shared[1] = shared[1]._replace(question=replace(SHOWN[1].question, evidence=((("d0", "d1"),),)))
+    with pytest.raises(BadInput, match="0 documents and 1 distractors"):
+        with_distractors(shared[::-1][:1] + shared[:1], 1)  # the other one shows nothing that it has not
 
 
 @pytest.mark.parametrize(
@@ -318,6 +325,7 @@ def test_what_is_left_out_for_the_budget_is_in_the_trace_and_a_long_question_is_
     assert text.trace is not None
     notes = [event.note for event in text.trace.events if event.kind == "decide"]
     assert notes[0] == "no room in the budget for 4 demonstrations"
+    assert len(set(notes)) == len(notes)  # told once
     with pytest.raises(BadInput, match="The question has 10 tokens and the budget is 4"):
         Ircot(Shelf(FIRST), budget=4, examples=Examples(instruct=False)).apply(model).generate([QUESTION])
 
@@ -337,6 +345,20 @@ def test_demonstrations_are_read_from_a_file_and_a_bad_line_is_named(tmp_path: P
     file.write_text('{"question": "x"}\n')
     with pytest.raises(BadInput, match=r"shown.jsonl, line 1: no demonstration"):
         Ircot(shelf(), examples=Examples(str(file))).apply(sf.ScriptedModel(script))
+
+
+def test_the_marker_ends_a_chain_in_any_case_and_each_reader_is_told_how_to_answer() -> None:
+    asked: list[str] = []
+
+    def loud(prompt: sf.Prompt, _: Any) -> str:
+        asked.append(prompt.text)
+        return "It is. THE ANSWER IS: Oslo. More." if len(asked) == 1 else "THE ANSWER IS: Oslo. More of it."
+
+    (text,) = Ircot(shelf(), reader="direct").apply(sf.ScriptedModel(loud)).generate([QUESTION], LONG)
+    assert text.trace is not None
+    assert [event.kind for event in text.trace.events].count("write") == 2
+    assert [prompt.startswith("Answer by reasoning") for prompt in asked] == [True, True, False]
+    assert asked[-1].startswith("Answer with a few words")
 
 
 def test_the_defaults_are_those_of_the_paper_and_its_code() -> None:

@@ -75,6 +75,14 @@ def test_a_document_that_does_not_fit_is_left_out_whole_and_named(budget: int | 
     assert words <= (budget or 19)
 
 
+def test_the_budget_is_met_to_the_letter_whatever_the_number_of_a_document() -> None:
+    pages = [Document(str(n), "", "x" * n) for n in range(1, 12)]
+    for kept in (9, 10, 11):
+        size = len(with_documents(sf.Prompt.of("Is it?"), pages[:kept]).text)
+        for budget, right in ((size, kept), (size - 1, kept - 1)):
+            assert len(fitting(len("Is it?"), pages, "numbered", len, budget).kept) == right
+
+
 def test_the_trace_says_what_was_left_out_and_a_long_question_is_refused() -> None:
     model = sf.ScriptedModel(lambda prompt, _: prompt.text)
     (text,) = Rag(Fixed(), budget=12).apply(model).generate(["Where was Ann born?"], Sampling(max_new_tokens=99))
