@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from surefoot.readers.pairs import Pair, PairEncoder, load_encoder, pair_of
 from surefoot.readers.rows import SpanRow, YesNoRow, boolq_rows, majority, single_step_rows, span_rows, task_rows
 from surefoot.readers.saved import load_reader, save_reader
 from surefoot.readers.scratch import scratch_encoder
-from surefoot.readers.spans import SpanReader, best_span
+from surefoot.readers.spans import Span, SpanReader, best_span
 from surefoot.readers.stepwise import StepwiseReader
 from surefoot.readers.yes_no import YesNoReader
 from surefoot.tasks.implicit import OPTIONS
@@ -181,11 +182,19 @@ def test_of_several_passages_the_most_probable_span_is_taken() -> None:
 
 
 def test_a_stepwise_reader_writes_spans_of_single_passages_and_chooses_as_its_last_reader() -> None:
-    last, steps = YesNoReader.new(encoder()), SpanReader.new(encoder(), seed=1)
+    read: list[str] = []
+
+    class Noting(SpanReader):
+        def read(self, pairs: Sequence[Pair], longest: int | None = None) -> list[Span]:
+            read.extend(pair.context for pair in pairs)
+            return super().read(pairs, longest)
+
+    last, steps = YesNoReader.new(encoder()), Noting(SpanReader.new(encoder(), seed=1).module)
     model = StepwiseReader(last, steps)
     context = Part("context", "a b c\nred at noon\n")
     prompts = [Prompt((context, Part("input", "is d ?"))), Prompt((Part("input", "is d ?"),))]
     found = model.generate(prompts)
+    assert read == ["a b c", "red at noon"]
     assert [one.text for one in found] == [steps.best_over("is d ?", ["a b c", "red at noon"]).text, ""]
     assert model.generate(prompts, Sampling(max_new_tokens=1))[0].text.split()[1:] == []
     assert model.choose(prompts, [OPTIONS] * 2) == last.choose(prompts, [OPTIONS] * 2)
@@ -206,6 +215,9 @@ def test_readers_come_back_from_disk_with_the_same_outputs(tmp_path: Path) -> No
     assert not [file for file in (tmp_path / "both").rglob("*") if file.suffix in (".bin", ".pt", ".pkl")]
     with pytest.raises(BadInput, match=r"holds no reader\.json"):
         load_reader(tmp_path)
+    assert sf.load(str(tmp_path / "both"), device="cpu").card == again.card
+    with pytest.raises(BadInput, match="reader of spans, which says no yes or no"):
+        sf.load(str(tmp_path / "both" / "steps"))
     head = tmp_path / "both" / "last" / "head.safetensors"
     head.write_bytes(head.read_bytes()[:-10])
     with pytest.raises(BadInput, match="cut short"):

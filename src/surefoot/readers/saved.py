@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from surefoot.errors import BadInput
 
 if TYPE_CHECKING:
+    from surefoot.models.base import LanguageModel
     from surefoot.readers.spans import SpanReader
     from surefoot.readers.stepwise import StepwiseReader
     from surefoot.readers.yes_no import YesNoReader
@@ -71,6 +72,18 @@ def load_reader(folder: str | Path, *, device: str = "cpu") -> YesNoReader | Spa
     check_safetensors(place / HEAD)
     module.head.load_state_dict(load_file(place / HEAD, device=device))
     return SpanReader(module, told["longest"]) if by_token else YesNoReader(module, told["name"])
+
+
+def load_model(folder: str | Path, *, device: str = "cpu") -> LanguageModel:
+    """As `load_reader`, where a model is wanted. Raises `BadInput` for a reader of spans alone, which is none."""
+    from surefoot.models.base import LanguageModel
+
+    reader = load_reader(folder, device=device)
+    if not isinstance(reader, LanguageModel):
+        raise BadInput(
+            f"The folder {folder} holds a reader of spans, which says no yes or no; join it in a StepwiseReader."
+        )
+    return reader
 
 
 def _settings(place: Path) -> dict[str, Any]:

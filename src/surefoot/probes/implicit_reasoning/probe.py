@@ -5,7 +5,7 @@ their gold decomposition: with earlier answers filled in, with answers of the mo
 what #k stands for is not said and a model can only guess. Forced choice between yes and no.
 
 Source: Geva et al. 2021, Did Aristotle Use a Laptop? (TACL, arXiv:2101.02235), for questions, conditions, Recall@10 and
-SARI of decompositions. Theirs is a classifier that is trained; here a language model is asked.
+SARI of decompositions. Theirs is a classifier that is trained (`surefoot.readers` trains one); here any model is asked.
 """
 
 from __future__ import annotations
