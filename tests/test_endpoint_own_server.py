@@ -43,8 +43,8 @@ def test_scores_through_the_server_are_those_in_process_and_compute_no_more_toke
     local: Any = surefoot.load(folder, dtype="float32")
     looked_at: list[int] = []
     monkeypatch.setattr(
-        "surefoot.serve.engine.weighed",
-        _counting(surefoot.serve.engine.weighed, looked_at),  # type: ignore[attr-defined]
+        "surefoot.serve.weighing.weighed",
+        _counting(surefoot.serve.weighing.weighed, looked_at),  # type: ignore[attr-defined]
     )
     before = below.tokens.computed
     found, expected = model.choose(PROMPTS, OPTIONS), local.choose(PROMPTS, OPTIONS)

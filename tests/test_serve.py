@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 
-import surefoot.serve.engine
+import surefoot.serve.weighing
 import tiny
 from serving import catalogue, serving
 from surefoot.decoding.sampling import Sampling
@@ -145,9 +145,9 @@ def test_of_an_echo_the_last_tokens_can_be_asked_for_alone_and_no_other_is_looke
     client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at: list[int] = []
-    original = surefoot.serve.engine.weighed
+    original = surefoot.serve.weighing.weighed
     monkeypatch.setattr(
-        "surefoot.serve.engine.weighed",
+        "surefoot.serve.weighing.weighed",
         lambda job, logits, *a: (looked_at.append(len(logits)), original(job, logits, *a))[1],
     )
     given: dict[str, Any] = {
@@ -324,7 +324,7 @@ def test_a_text_that_is_refused_is_refused_alone() -> None:
         Weighing(model, [5] * length, lambda piece, name=name: told.update({name: piece}))  # type: ignore[misc]
         for name, length in (("short", 4), ("long", 200), ("other", 6))
     ]
-    surefoot.serve.engine.weigh(jobs)
+    surefoot.serve.weighing.weigh(jobs)
     assert "do not fit" in told["long"].error
     assert [len(told[name].tokens) for name in ("short", "other")] == [4, 6]
 

@@ -10,24 +10,17 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from surefoot.decoding.rows import Draft
 from surefoot.errors import NotAvailable, SurefootError
 from surefoot.models.base import LanguageModel
-from surefoot.serve.faults import reported
-from surefoot.serve.jobs import Job, Piece, Weighed, Weighing, top_of
+from surefoot.serve.jobs import Job, Piece, Weighed, Weighing, guarded, tell_all, top_of
 from surefoot.serve.memory import Trimmer
-from surefoot.text.prompt import Part, TokenPrompt
-
-if TYPE_CHECKING:
-    import torch
+from surefoot.serve.weighing import WEIGHED, weigh
 
 ADMITTED = 4  # prompts that are read between two tokens of those that write
-WEIGHED = 2048  # distributions that are held at a time
 READ = 32768  # tokens of texts to be weighed that are read at a time: the more, the more beginnings are shared
-CHUNK = 64  # rows of logits that are made float32 at a time
 
 
 class Full(Exception):
@@ -94,7 +87,7 @@ class Engine:
                     if self.stopping:
                         break
                     taken = self._take()
-                _guarded(taken, lambda own=taken: self._admit(own))
+                guarded(taken, lambda own=taken: self._admit(own))
                 for group in [group for group in self.groups.values() if group.jobs]:
                     self._step(group)
         for job in [*self.waiting, *(job for group in self.groups.values() for job in group.jobs)]:
@@ -129,9 +122,9 @@ class Engine:
             writing = [job for job in jobs if isinstance(job, Job)]
             if group.whole:
                 for job in writing:
-                    _guarded([job], lambda one=job: write_whole(one))
+                    guarded([job], lambda one=job: write_whole(one))
             elif writing:
-                _guarded(writing, lambda group=group, own=writing: self._open(group, own))
+                guarded(writing, lambda group=group, own=writing: self._open(group, own))
 
     def _open(self, group: Group, jobs: Sequence[Job]) -> None:
         """Read the prompts of new jobs and let them join; where one of them is refused, each on its own."""
@@ -141,7 +134,7 @@ class Engine:
             if len(jobs) == 1:
                 raise
             for job in jobs:
-                _guarded([job], lambda one=job: self._open(group, [one]))
+                guarded([job], lambda one=job: self._open(group, [one]))
 
     def _join(self, group: Group, jobs: Sequence[Job]) -> None:
         from surefoot.decoding.loop import Batch
@@ -180,81 +173,8 @@ class Engine:
             if not group.jobs:
                 group.batch = None  # its caches are as large as the longest texts were
         except Exception as error:  # a batch that fails must not take the server with it
-            _tell_all(group.jobs, error)
+            tell_all(group.jobs, error)
             group.batch, group.jobs = None, []
-
-
-def weigh(jobs: Sequence[Weighing]) -> None:
-    """The probabilities of given texts, a few at a time; what they begin with alike is computed once."""
-    pending = list(jobs)
-    while pending:
-        part: list[Weighing] = []
-        held = 0
-        while pending and (not part or held + pending[0].rows <= WEIGHED):
-            held += pending[0].rows
-            part.append(pending.pop(0))
-        _guarded(part, lambda own=part: _weigh_together(own))
-
-
-def _weigh_together(jobs: Sequence[Weighing]) -> None:
-    """In one batch; where one of the texts is refused, each on its own."""
-    answers = [[[*job.ids[job.start :], *job.ids[: job.looks_on]]] for job in jobs]
-    try:
-        found = jobs[0].model.forced([_read_first(job) for job in jobs], answers)
-    except SurefootError:
-        if len(jobs) == 1:
-            raise
-        for job in jobs:
-            _guarded([job], lambda one=job: _weigh_together([one]))
-        return
-    before, top = Piece(), 0
-    for job, forced in zip(jobs, found, strict=True):
-        before = weighed(job, forced.logits[0], before.tokens if job.top == top and not job.last else ())
-        top = job.top
-        job.tell(before)
-
-
-def _read_first(job: Weighing) -> TokenPrompt:
-    """What stands before the tokens that are weighed. Its text is for treatments that change texts."""
-    ids = tuple(job.ids[: job.start])
-    return TokenPrompt((Part("input", job.model.vocabulary.decode(ids)),), ids)
-
-
-def weighed(job: Weighing, logits: torch.Tensor, before: Sequence[Weighed] = ()) -> Piece:
-    """What was asked, from logits (rows, vocabulary) behind each token before one that is asked for; where the job
-    looks on, the last row is of what comes next.
-
-    What a text weighed `before`, with as many alternatives, begins with alike is taken from there.
-    """
-    from surefoot.decoding.picking import draws, offered, pick
-
-    tokens, ends = list(job.ids[job.start :]), job.model.vocabulary.ends
-    if job.sampling is not None:
-        row, last = Draft(0, job.ids), logits[-1:].float()
-        uniforms = [draws(job.sampling.seed, row).random()] if job.sampling.temperature else []
-        tokens += pick(offered([row], last, job.sampling), uniforms).tolist()
-    alike = takewhile(lambda pair: pair[0].token == pair[1], zip(before, job.ids, strict=False))
-    known = [one for one, _ in alike] or [Weighed(token, float("nan")) for token in job.ids[: job.start]]
-    new = slice(len(known) - job.start, len(tokens))
-    values, tops = _read(logits[new], tokens[new], job.top)
-    found = (*known, *map(Weighed, tokens[new], values, tops))
-    ended = job.sampling is not None and tokens[-1] in ends
-    return Piece(tokens=found, finish_reason="stop" if ended else "length", prompt_tokens=len(job.ids))
-
-
-def _read(logits: torch.Tensor, tokens: Sequence[int], top: int) -> tuple[list[float], list[Any]]:
-    """log p of each token, and the most probable tokens of each row with theirs."""
-    import torch
-
-    values: list[float] = []
-    tops: list[Any] = []
-    wanted = torch.tensor(list(tokens), device=logits.device)[:, None]
-    for start in range(0, len(tokens), CHUNK):
-        part = logits[start : start + CHUNK].float()
-        norms = part.logsumexp(-1, keepdim=True)
-        values += (part.gather(-1, wanted[start : start + CHUNK]) - norms)[:, 0].tolist()
-        tops += top_of(part, top, norms)
-    return values, tops
 
 
 def write_whole(job: Job) -> None:
@@ -263,19 +183,3 @@ def write_whole(job: Job) -> None:
     pairs = zip(text.token_ids, text.logprobs, strict=False)
     reason = "stop" if text.finish_reason == "stop" else "length"
     job.tell(Piece(text.text, tuple(Weighed(*pair) for pair in pairs), reason, prompt_tokens=text.prompt_tokens))
-
-
-def _guarded(jobs: Sequence[Job | Weighing], work: Any) -> None:
-    """A job that fails is told so, and nobody else is."""
-    try:
-        work()
-    except Exception as error:
-        _tell_all(jobs, error)
-
-
-def _tell_all(jobs: Sequence[Job | Weighing], error: Exception) -> None:
-    """What clients are told: the sentence of an error that is meant for users, and a number for any other."""
-    meant = isinstance(error, SurefootError)
-    piece = Piece(error=str(error)) if meant else Piece(error=reported(error), status=500)
-    for job in jobs:
-        job.tell(piece)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from surefoot.decoding.rows import Draft
 from surefoot.decoding.sampling import Sampling
+from surefoot.errors import SurefootError
 from surefoot.models.base import LanguageModel
 from surefoot.models.writing import before_stop
+from surefoot.serve.faults import reported
 from surefoot.text.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -132,3 +134,19 @@ def top_of(logits: torch.Tensor, count: int, norms: torch.Tensor | None = None) 
     logprobs = values - (logits.float().logsumexp(-1, keepdim=True) if norms is None else norms)
     rows = zip(tokens.tolist(), logprobs.tolist(), strict=True)
     return [tuple(zip(ids, own, strict=True)) for ids, own in rows]
+
+
+def guarded(jobs: Sequence[Job | Weighing], work: Any) -> None:
+    """A job that fails is told so, and nobody else is."""
+    try:
+        work()
+    except Exception as error:
+        tell_all(jobs, error)
+
+
+def tell_all(jobs: Sequence[Job | Weighing], error: Exception) -> None:
+    """What clients are told: the sentence of an error that is meant for users, and a number for any other."""
+    meant = isinstance(error, SurefootError)
+    piece = Piece(error=str(error)) if meant else Piece(error=reported(error), status=500)
+    for job in jobs:
+        job.tell(piece)
