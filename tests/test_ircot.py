@@ -317,6 +317,8 @@ def test_demonstrations_go_first_and_whole_then_documents(budget: int | None, sh
     assert (packed.demonstrations, len(packed.kept)) == (shown, kept)
     assert len(packed.prompt.text.split()) <= (budget or 41)
     assert packed.kept + packed.dropped == tuple(pages)
+    short = packer.pack(sf.Prompt.of("two words"), 2, ["x"], pages)
+    assert short.demonstrations == int(len(short.kept) == 2 and (budget or 41) >= 12)  # none where a document is out
 
 
 def test_what_is_left_out_for_the_budget_is_in_the_trace_and_a_long_question_is_refused() -> None:
