@@ -63,6 +63,10 @@ class ChainBranch:
         for row, count in zip(self.rows, counts, strict=True):
             del row[len(row) - count :]
 
+    @property
+    def joins(self) -> bool:
+        return True
+
     def join(self, other: ChainBranch) -> None:
         self.rows += other.rows
 

@@ -11,8 +11,9 @@ import torch
 from transformers import LogitsProcessorList, NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
 import tiny
+from surefoot.decoding.batch import Batch
 from surefoot.decoding.branch import Blend, Next, Ruled, Variants, plausible, weighted_sum
-from surefoot.decoding.loop import Batch, decode, write
+from surefoot.decoding.loop import decode, write
 from surefoot.decoding.rows import Draft, Row
 from surefoot.decoding.rules import FromTransformers
 from surefoot.decoding.sampling import Penalties, Sampling
@@ -261,6 +262,10 @@ class Fixed:
     def keep(self, rows: torch.Tensor) -> None:
         self.logits = self.logits[rows]
 
+    @property
+    def joins(self) -> bool:
+        return True
+
     def join(self, other: Fixed) -> None:
         self.logits = torch.cat([self.logits, other.logits])
 
@@ -357,8 +362,15 @@ def test_drawn_texts_have_the_probabilities_of_an_enumerable_chain() -> None:
             logits = torch.log(chance[tokens])
             return Next(logits, logits)
 
+        @property
+        def joins(self) -> bool:
+            return True
+
         def keep(self, rows: torch.Tensor) -> None:
             self.rows = len(rows)
+
+        def join(self, other: Chain) -> None:
+            self.rows += other.rows
 
     count = 6000
     drafts = [Draft(index, [index]) for index in range(count)]

@@ -13,7 +13,7 @@ import pytest
 
 import surefoot as sf
 import tiny
-from surefoot.decoding.loop import Batch
+from surefoot.decoding.batch import Batch
 from surefoot.decoding.sampling import Sampling
 from surefoot.models.base import Generation
 from surefoot.models.trace import Trace

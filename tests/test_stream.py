@@ -12,12 +12,12 @@ import torch
 import surefoot as sf
 import tiny
 from marking import key_of
+from surefoot.decoding import flow
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import NotAvailable
-from surefoot.models import stream as streams
 from surefoot.models.base import Generation
 from surefoot.models.branches import CausalBranch
-from surefoot.models.stream import Stream, Text
+from surefoot.models.stream import Stream
 from surefoot.text.prompt import Prompt
 
 NOTHING = Generation("", (), (), "interrupted")
@@ -44,7 +44,7 @@ def streamed(
 
     def put(count: int) -> None:
         for key in waiting[:count]:
-            stream.put(Text(key, PROMPTS[key], SAMPLINGS[key], NOTHING, ended))
+            stream.put(key, PROMPTS[key], SAMPLINGS[key], NOTHING, ended)
         del waiting[:count]
 
     put(at_once)
@@ -103,7 +103,7 @@ def test_others_join_while_some_are_written(monkeypatch: pytest.MonkeyPatch) -> 
         return real(branch, tokens)
 
     monkeypatch.setattr(CausalBranch, "next", counted)
-    monkeypatch.setattr(streams, "JOINING", 1)
+    monkeypatch.setattr(flow, "JOINING", 1)
     found = streamed(model, range(COUNT), 5)
     joined, total = len(steps), sum(steps)
     longest = max(len(text.token_ids) for text in found.values())
@@ -135,7 +135,7 @@ def test_what_was_begun_is_gone_on_with_to_the_same_end() -> None:
         begun = Generation("", text.token_ids[:n], text.logprobs[:n], "interrupted", text.prompt_tokens)
         values = (text.sampled_logprobs[:n], text.plain_logprobs[:n])
         begun = Generation("", begun.token_ids, begun.logprobs, "interrupted", text.prompt_tokens, False, *values)
-        stream.put(Text(key, PROMPTS[key], SAMPLINGS[key], begun, never))
+        stream.put(key, PROMPTS[key], SAMPLINGS[key], begun, never)
     found: dict[int, Generation] = {}
     while made := stream.take():
         found.update(made)

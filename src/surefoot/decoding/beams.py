@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 
 import torch
 
+from surefoot.decoding.batch import alike, append
 from surefoot.decoding.branch import Branch, Next
-from surefoot.decoding.loop import alike, append
 from surefoot.decoding.picking import offered
 from surefoot.decoding.rows import Draft, Vocabulary
 from surefoot.decoding.sampling import Sampling

@@ -34,6 +34,11 @@ class Branch(Protocol):
         """Go on with these rows only, in this order; a row may be named several times."""
         ...
 
+    @property
+    def joins(self) -> bool:
+        """Whether it can take in others' rows."""
+        ...
+
     def join(self, other: Any) -> None:
         """Take in the rows of a branch of the same kind, behind these."""
         ...
@@ -82,6 +87,10 @@ class Ruled:
         self.rows = [self.rows[row].copy() for row in rows.tolist()]
         self.branch.keep(rows)
 
+    @property
+    def joins(self) -> bool:
+        return self.branch.joins
+
     def join(self, other: Ruled) -> None:
         self.branch.join(other.branch)
         self.rows += other.rows
@@ -112,6 +121,10 @@ class Blend:
         self.weights = self.weights[:, rows]
         for branch in self.branches:
             branch.keep(rows)
+
+    @property
+    def joins(self) -> bool:
+        return all(branch.joins for branch in self.branches)
 
     def join(self, other: Blend) -> None:
         for branch, more in zip(self.branches, other.branches, strict=True):
@@ -144,6 +157,10 @@ class Variants:
         count = self.weights.shape[1]
         self.branch.keep(torch.cat([rows + count * variant for variant in range(len(self.weights))]))
         self.weights = self.weights[:, rows]
+
+    @property
+    def joins(self) -> bool:
+        return self.branch.joins
 
     def join(self, other: Variants) -> None:
         variants, own, more = len(self.weights), self.weights.shape[1], other.weights.shape[1]

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.functional import normalize
 
+from surefoot.decoding.batch import alike, append, log_softmax_of
 from surefoot.decoding.branch import Branch, Next
-from surefoot.decoding.loop import alike, append, log_softmax_of
 from surefoot.decoding.picking import offered
 from surefoot.decoding.rows import Draft, Vocabulary
 from surefoot.decoding.sampling import Sampling

@@ -1,17 +1,16 @@
-"""The loop: token by token, one row a prompt, each with its own settings, draws and end."""
+"""The loop: token by token, one row a prompt, until every text has come to its end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
-from numpy.random import Generator
 
-from surefoot.decoding.branch import Branch, Continuation, Next
-from surefoot.decoding.picking import draws, offered, pick
-from surefoot.decoding.rows import Draft, Row, Vocabulary
+from surefoot.decoding.batch import Batch, has_ended
+from surefoot.decoding.branch import Branch, Continuation
+from surefoot.decoding.flow import Flow, Prepared, Text
+from surefoot.decoding.rows import Draft, Vocabulary
 from surefoot.decoding.sampling import Sampling
 
 Watch = Callable[[int, Sequence[int], torch.Tensor], None]
@@ -21,7 +20,6 @@ Write = Callable[[Branch, Sequence[Draft], Sequence[Sampling], Vocabulary], None
 """Writes the drafts of one batch to their end; a search that decides between whole texts has one of its own."""
 
 
-@torch.inference_mode()
 def decode(
     continuation: Continuation,
     drafts: Sequence[Draft],
@@ -30,29 +28,57 @@ def decode(
     watch: Watch | None = None,
     how: Write | None = None,
 ) -> None:
-    """Writes every draft on to its end: batches of similar length, halved when memory runs out.
+    """Writes every draft on to its end, the longest prompts first; fewer together when memory runs out.
 
     `drafts` and `samplings` belong to the prompts of the continuation, in their order. Drafts grow as they are written,
-    so what stands in them when the call is interrupted is what there was. `how` writes a batch, `write` by default.
+    so what stands in them when the call is interrupted is what there was. Texts take the places of those that end; with
+    `how`, which writes a batch, or `watch`, which sees its steps, each batch comes to its end before the next.
     """
-    how = how or partial(write, watch=watch)
-    waiting = [d.index for d, s in zip(drafts, samplings, strict=True) if not has_ended(d, s, vocabulary)]
-    waiting.sort(key=lambda i: (len(drafts[i].written) if continuation.aligned else 0, -continuation.lengths[i], i))
-    budget = continuation.batch_tokens
+    own = list(zip(drafts, samplings, strict=True))
+    own = [(draft, sampling) for draft, sampling in own if not has_ended(draft, sampling, vocabulary)]
+    lengths = continuation.lengths
+    own.sort(key=lambda t: (t[0].length if continuation.aligned else 0, -lengths[t[0].index], t[0].index))
+    if how is None and watch is None:
+        _flowing(continuation, own, vocabulary)
+    else:
+        _in_batches(continuation, own, vocabulary, how or partial(write, watch=watch))
+
+
+def _flowing(continuation: Continuation, own: Sequence[tuple[Draft, Sampling]], vocabulary: Vocabulary) -> None:
+    def prepare(texts: Sequence[Text]) -> Prepared:
+        def opened(places: Sequence[int]) -> Branch:
+            drafts = [texts[place].draft for place in places]
+            return continuation.open([draft.index for draft in drafts], [draft.written for draft in drafts])
+
+        return Prepared(opened, continuation.batch_tokens, continuation.aligned)
+
+    flow: Flow[Text] = Flow(vocabulary, prepare)
+    for draft, sampling in own:
+        flow.put(Text(draft, sampling, continuation.lengths[draft.index]))
+    while flow.take():
+        pass
+
+
+@torch.inference_mode()
+def _in_batches(
+    continuation: Continuation, own: Sequence[tuple[Draft, Sampling]], vocabulary: Vocabulary, how: Write
+) -> None:
+    waiting, budget = list(own), continuation.batch_tokens
     while waiting:
-        width = max(continuation.lengths[i] + samplings[i].max_new_tokens for i in waiting)
+        width = max(continuation.lengths[draft.index] + sampling.max_new_tokens for draft, sampling in waiting)
         taken = waiting[: max(1, budget // width)]
         if continuation.aligned:
-            taken = [i for i in taken if len(drafts[i].written) == len(drafts[taken[0]].written)]
-        before = [drafts[i].length for i in taken]
+            taken = [pair for pair in taken if pair[0].length == taken[0][0].length]
+        drafts, samplings = zip(*taken, strict=True)
+        before = [draft.length for draft in drafts]
         try:
-            branch = continuation.open(taken, [drafts[i].written for i in taken])
-            how(branch, [drafts[i] for i in taken], [samplings[i] for i in taken], vocabulary)
+            branch = continuation.open([draft.index for draft in drafts], [draft.written for draft in drafts])
+            how(branch, drafts, samplings, vocabulary)
         except (torch.OutOfMemoryError, MemoryError):
             if len(taken) == 1:
                 raise
-            for i, length in zip(taken, before, strict=True):
-                drafts[i].cut(length)
+            for draft, length in zip(drafts, before, strict=True):
+                draft.cut(length)
             budget = width * (len(taken) // 2)
             continue
         waiting = waiting[len(taken) :]
@@ -73,102 +99,3 @@ def write(
         batch.pick()
         batch.advance()
         at += 1
-
-
-class Line(NamedTuple):
-    """A row of a batch: what is written, how it is picked, and the stream of its draws."""
-
-    draft: Draft
-    sampling: Sampling
-    stream: Generator
-
-
-class Batch:
-    """Rows that are written together. `step` holds the distributions of the tokens that are picked next."""
-
-    def __init__(
-        self, branch: Branch, drafts: Sequence[Draft], samplings: Sequence[Sampling], vocabulary: Vocabulary
-    ) -> None:
-        self.branch = branch
-        self.vocabulary = vocabulary
-        self.lines = [Line(d, s, draws(s.seed, d)) for d, s in zip(drafts, samplings, strict=True)]
-        self.step = branch.first()
-        self.tokens = torch.empty(0, dtype=torch.long)
-
-    def pick(self) -> None:
-        """One more token for each row."""
-        self.tokens, logprobs = _drawn(self.lines, self.step)
-        for line, token, values in zip(self.lines, self.tokens.tolist(), logprobs, strict=True):
-            append(line.draft, line.sampling, token, values, self.vocabulary)
-
-    def advance(self) -> None:
-        """The distributions behind the tokens that were picked. Rows that came to their end leave the batch."""
-        going = [place for place, line in enumerate(self.lines) if line.draft.finish_reason == "interrupted"]
-        if going and len(going) < len(self.lines):
-            kept = torch.tensor(going, device=self.tokens.device)
-            self.branch.keep(kept)
-            self.tokens = self.tokens[kept]
-        self.lines = [self.lines[place] for place in going]
-        if going:
-            self.step = self.branch.next(self.tokens)
-
-    def join(self, other: Batch) -> None:
-        """Take in another batch's rows, behind these."""
-        self.branch.join(other.branch)
-        pairs = zip(self.step, other.step, strict=True)
-        self.step = Next(*(torch.cat(pair) for pair in pairs))
-        self.lines += other.lines
-
-
-def _drawn(lines: Sequence[Line], step: Next) -> tuple[torch.Tensor, list[tuple[float, float, float]]]:
-    """The next token of each row, and its log-probability as offered, as drawn, and under the plain model."""
-    tokens = torch.empty(len(lines), dtype=torch.long, device=step.logits.device)
-    drawn = torch.empty(len(lines), dtype=step.logits.dtype, device=step.logits.device)
-    for sampling, places in alike([(line.draft, line.sampling) for line in lines]).items():
-        own = [lines[place] for place in places]
-        logits = step.logits[places] if len(places) < len(lines) else step.logits
-        uniforms = [line.stream.random() for line in own] if sampling.temperature else []
-        scores = offered([line.draft for line in own], logits, sampling)
-        tokens[places] = picked = pick(scores, uniforms)
-        drawn[places] = log_softmax_of(scores, picked)
-    model = log_softmax_of(step.logits, tokens)
-    plain = model if step.plain is step.logits else log_softmax_of(step.plain, tokens)
-    return tokens, list(zip(model.tolist(), drawn.tolist(), plain.tolist(), strict=True))
-
-
-def alike(rows: Sequence[tuple[Row, Sampling]]) -> dict[Sampling, list[int]]:
-    """Places of the rows that are picked in the same way."""
-    places: dict[Sampling, list[int]] = {}
-    for place, (_, sampling) in enumerate(rows):
-        places.setdefault(sampling, []).append(place)
-    return places
-
-
-def log_softmax_of(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """log softmax(logits[row])[tokens[row]] of each row."""
-    return logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
-
-
-def append(
-    draft: Draft, sampling: Sampling, token: int, logprobs: tuple[float, float, float], vocabulary: Vocabulary
-) -> None:
-    """Put a token behind a draft and note whether that ends it."""
-    if token in vocabulary.ends:
-        draft.weigh(logprobs)
-        draft.finish_reason = "stop"
-        return
-    draft.add(token, logprobs)
-    has_ended(draft, sampling, vocabulary)
-
-
-def has_ended(draft: Draft, sampling: Sampling, vocabulary: Vocabulary) -> bool:
-    """Whether a draft has come to its end, which is then noted."""
-    if draft.finish_reason == "stop":
-        return True
-    if draft.written and sampling.stop:
-        text = vocabulary.decode(draft.written)
-        if any(stop in text for stop in sampling.stop):
-            draft.finish_reason = "stop"
-            return True
-    draft.finish_reason = "length" if len(draft.written) >= sampling.max_new_tokens else "interrupted"
-    return draft.finish_reason == "length"

@@ -20,8 +20,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
+from surefoot.decoding.batch import alike, append
 from surefoot.decoding.branch import Branch, Next
-from surefoot.decoding.loop import alike, append
 from surefoot.decoding.picking import draws, offered, pick
 from surefoot.decoding.rows import Draft, Row, Vocabulary
 from surefoot.decoding.sampling import Sampling
@@ -69,6 +69,10 @@ class Pair:
     def keep(self, rows: torch.Tensor) -> None:
         self.target.keep(rows)
         self.draft.keep(rows)
+
+    @property
+    def joins(self) -> bool:
+        return self.target.joins and self.draft.joins
 
     def join(self, other: Pair) -> None:
         self.target.join(other.target)

@@ -130,6 +130,10 @@ class CausalBranch:
         self.mask = self.mask[rows]
         self.cache.batch_select_indices(rows)
 
+    @property
+    def joins(self) -> bool:
+        return self.sees_all
+
     def join(self, other: CausalBranch) -> None:
         if not (self.sees_all and other.sees_all):
             raise NotAvailable(
@@ -170,6 +174,7 @@ class Seq2SeqBranch:
     """An encoder-decoder: prompts encoded once, a growing decoder cache. `openings` are equally long."""
 
     remembers = False
+    joins = False
     states: States
 
     def __init__(

@@ -127,6 +127,10 @@ class Halves:
     def keep(self, rows: torch.Tensor) -> None:
         self.branch.keep(rows)
 
+    @property
+    def joins(self) -> bool:
+        return self.branch.joins
+
     def join(self, other: Halves) -> None:
         self.branch.join(other.branch)
 

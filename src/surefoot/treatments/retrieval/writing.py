@@ -104,11 +104,9 @@ class Sentences(Generic[Key]):
         """The next sentence behind a prompt and what was begun of its text, as `next_sentences` gives it."""
         self._asked[key] = Asked(prompt, begun, look_ahead, sampling)
         if self._stream is not None:
-            from surefoot.models.stream import Text
-
             start = len(begun.token_ids)
             room = replace(sampling, max_new_tokens=start + look_ahead)
-            self._stream.put(Text(key, prompt, room, _open(begun), self._ending(start)))
+            self._stream.put(key, prompt, room, _open(begun), self._ending(start))
 
     def take(self) -> list[tuple[Key, Sentence]]:
         """Some of the sentences, once they are written; none where none is left."""
