@@ -137,7 +137,7 @@ class Engine:
                 guarded([job], lambda one=job: self._open(group, [one]))
 
     def _join(self, group: Group, jobs: Sequence[Job]) -> None:
-        from surefoot.decoding.loop import Batch
+        from surefoot.decoding.batch import Batch
 
         continuation = group.model.continuing([j.prompt for j in jobs], [j.sampling.max_new_tokens for j in jobs])
         for index, job in enumerate(jobs):
