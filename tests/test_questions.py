@@ -314,6 +314,7 @@ def test_sari_is_what_the_script_of_its_authors_gives_on_their_example(output: s
 
 def test_sari_of_a_rewriting_that_keeps_deletes_and_adds_as_the_reference_does_is_one() -> None:
     assert sari("a b c d e f g h", "x y z w a b c d", ["x y z w a b c d"]) == pytest.approx(1)
+    assert sari("A B c D e F g H", "x y Z w a B c d", ["X Y Z W A b C d"]) == pytest.approx(1)  # whatever the case
     assert sari("a b c d e", "f g h i j", ["a b c d e"]) == 0
     with pytest.raises(BadInput, match="without a reference"):
         sari("a", "b", [])
