@@ -221,6 +221,9 @@ def test_the_kind_of_a_step_is_what_most_annotators_say() -> None:
     third = (("no_evidence",), ("B-2",), ("no_evidence",), ("no_evidence",))
     assert step_kinds((first, second, third)) == ("retrieval", "operation", "operation", "retrieval")
     assert step_kinds((first, second))[0] == "retrieval"
+    both = (("operation", "A-1"),)  # who marks a document too does not call it an operation
+    assert step_kinds((both, (("operation",),), (("B-1",),))) == ("retrieval",)
+    assert step_kinds((both, (("operation",),), (("operation",),))) == ("operation",)
 
 
 def test_implicitness_is_the_share_of_new_content_words() -> None:

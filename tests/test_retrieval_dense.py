@@ -94,6 +94,7 @@ def test_a_hybrid_is_the_fusion_of_what_its_members_find(
     corpus = made(120)
     members = (BM25.of(corpus), Dense.of(corpus, BagEncoder()))
     hybrid = Hybrid(members, fusion, weights, depth)
+    assert depth != 100 or Hybrid(members, fusion, weights).search(QUERIES, k) == hybrid.search(QUERIES, k)
     found = [member.search(QUERIES, max(k, depth)) for member in members]
     for hits, *lists in zip(hybrid.search(QUERIES, k), *found, strict=True):
         expected = by_sorting(corpus, fused(lists, weights or (1.0, 1.0), fusion == "reciprocal-rank"), k)
