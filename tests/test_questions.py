@@ -237,6 +237,10 @@ def test_implicitness_is_the_share_of_new_content_words() -> None:
     assert stem("cities") == stem("city")
     assert stem("planned") == stem("plans") == stem("plan")
     assert stem("glass") == "glass"
+    assert stem("cats") == stem("cat")
+    assert stem("rated") == stem("rate") != "rate"
+    longer = Question("q", "Did Rome fall?", steps=steps("When did Rome fall?", "When did Carthage burn and drown?"))
+    assert implicitness(longer) == pytest.approx(3 / 5)  # of five content words used, where two are asked with
 
 
 def test_bridge_questions_of_the_world_are_less_implicit_than_implicit_ones() -> None:
@@ -499,6 +503,12 @@ def test_filtering_fools_the_solver_and_leaves_the_oracle_as_it_was() -> None:
     assert all(is_solved(q, oracle(q)) for q in found.kept)
     assert not adversarial_filter(asked, [always_yes, oracle]).kept
     assert adversarial_filter(asked, [always_yes, oracle], fooled=1).kept == found.kept
+
+
+def test_a_question_without_an_answer_is_solved_by_saying_so() -> None:
+    assert is_solved(Question("q", "Who?"), "Unknown.")
+    assert not is_solved(Question("q", "Who?"), "")
+    assert not is_solved(Question("q", "Who?", ("Ann",)), "unknown")
 
 
 def test_solvers_are_trained_anew_on_what_was_kept() -> None:
