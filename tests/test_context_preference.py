@@ -29,7 +29,7 @@ from surefoot.probes.context_preference.null import exchanged, null
 from surefoot.probes.context_preference.preference import NONE, diff_gr, preference, source_of
 from surefoot.probes.context_preference.probe import ContextPreference
 from surefoot.probes.context_preference.reading import short_answer
-from surefoot.probes.context_preference.similarity import jaccard, semantic, sentence_jaccard, slice_by
+from surefoot.probes.context_preference.similarity import curve, jaccard, semantic, sentence_jaccard, slice_by
 from surefoot.probes.context_preference.splitting import sentence_truncated, sentences_of, truncated, word_count
 from surefoot.probes.context_preference.units import Answer, Texts, Unit, order_of, units_of
 from surefoot.probes.stored import read_reading
@@ -115,14 +115,14 @@ def test_accuracy_lengths_and_similarities_are_means_over_questions_by_loops() -
     assert summary.lengths.difference == pytest.approx((sum(generated) - sum(retrieved)) / sum(retrieved))
     sifted = sift(units_of(Rows.of(reading.rows), tasks, "scatter")).kept
     kept = {unit.item for own in sifted.values() for unit in own}
-    for curve, similar in zip(summary.curves, (jaccard, sentence_jaccard), strict=False):
+    for found, similar in zip(summary.curves, (jaccard, sentence_jaccard), strict=False):
         for side in ("retrieved", "generated"):
             each = [similar(pairs[id].question, getattr(pairs[id], side)) for id in kept]
-            assert getattr(curve, side) == pytest.approx(sum(each) / len(each))
-        assert sum(one.preference.units for one in curve.slices) == sum(map(len, sifted.values()))
+            assert getattr(found, side) == pytest.approx(sum(each) / len(each))
+        assert sum(one.preference.units for one in found.slices) == sum(map(len, sifted.values()))
         gaps = [similar(pairs[id].question, pairs[id].generated) for id in kept]
         gaps = [g - similar(pairs[id].question, pairs[id].retrieved) for g, id in zip(gaps, kept, strict=True)]
-        assert (curve.slices[0].low, curve.slices[-1].high) == pytest.approx((min(gaps), max(gaps)))
+        assert (found.slices[0].low, found.slices[-1].high) == pytest.approx((min(gaps), max(gaps)))
 
 
 def test_the_order_of_rows_and_tasks_changes_nothing() -> None:
@@ -477,6 +477,12 @@ def test_slices_have_equal_counts_and_hold_every_question_once_in_order() -> Non
     assert [(one.low, one.high) for one in slices] == [(0, 0.2), (0.3, 0.5), (0.6, 0.7), (0.8, 0.9)]
     random.Random(0).shuffle(units)
     assert slice_by(gaps, units, 4, least=1) == slices
+
+
+def test_a_gap_is_how_much_nearer_the_generated_context_is() -> None:
+    found = curve("m", {"0": (0.1, 0.6), "1": (0.5, 0.2)}, [unit(item=str(i)) for i in range(2)], 2, least=1)
+    assert [one.low for one in found.slices] == pytest.approx([0.2 - 0.5, 0.6 - 0.1])
+    assert (found.retrieved, found.generated) == pytest.approx((0.3, 0.4))
 
 
 # Reading and cutting texts

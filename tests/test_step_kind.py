@@ -40,6 +40,10 @@ def test_log_odds_are_those_of_bayes_rule_by_enumeration() -> None:
         assert found.log_odds(text) == pytest.approx(log(joint(text, "operation") / joint(text, "retrieval")))
 
 
+def test_where_both_kinds_are_as_likely_a_step_is_searched_for() -> None:
+    assert [StepClassifier(prior, {}).kind("Is it?") for prior in (-0.1, 0.0, 0.1)] == [*["retrieval"] * 2, "operation"]
+
+
 def test_features_are_words_the_first_one_and_how_many_answers_are_named() -> None:
     assert features("Is #2 before #12, is it?") == ["is", "before", "is", "it", "first:is", "names:2"]
     assert features("#1 or #2 or #3 or #1") == ["or", "or", "or", "first:or", "names:2"]
