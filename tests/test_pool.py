@@ -16,7 +16,8 @@ from surefoot.errors import BadInput
 from surefoot.models.base import Generation
 from surefoot.models.writing import GenerationInterrupted
 from surefoot.text.prompt import Prompt
-from surefoot.treatments.retrieval.pool import NOTHING, Texts, all_texts, flowing, pooled
+from surefoot.treatments.retrieval.pool import NOTHING, flowing, pooled
+from surefoot.treatments.retrieval.together import Texts, all_texts
 
 
 @dataclass(eq=False)

@@ -24,7 +24,7 @@ from typing import Any
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, NotAvailable, nearest
 from surefoot.models.base import Generation, LanguageModel
-from surefoot.models.writing import before_stop, one_each
+from surefoot.models.writing import before_stop
 from surefoot.text.prompt import Part, Prompt
 from surefoot.treatments.retrieval.flare_calls import BIAS, without_calls
 from surefoot.treatments.retrieval.flare_favoured import Favoured
@@ -34,14 +34,14 @@ from surefoot.treatments.retrieval.flare_questions import ask_about
 from surefoot.treatments.retrieval.flare_resume import go_on, left, mark, unbegun
 from surefoot.treatments.retrieval.flare_steps import MODES, Documents, Line, Mode
 from surefoot.treatments.retrieval.grounded import (
-    Grounded,
     check_searching,
     refuse_whole_texts,
     with_trace,
 )
-from surefoot.treatments.retrieval.pool import Texts, all_texts, pooled
+from surefoot.treatments.retrieval.pool import pooled
 from surefoot.treatments.retrieval.rag import log_dropped
 from surefoot.treatments.retrieval.showing import question_of, shown
+from surefoot.treatments.retrieval.together import Texts, Together, Writing
 
 OPENINGS = Path(__file__).parent / "flare_openings"
 QUERIES = ("implicit", "explicit", "raw")
@@ -126,12 +126,10 @@ class Flare:
         return FlareModel(model, "flare", self)
 
 
-class FlareModel(Grounded):
+class FlareModel(Together):
     """Texts are written prompts by prompts, their searches in batches; `Generation.trace` says what happened."""
 
     settings: Flare
-    decides_on_texts = True
-    reads_again = True
 
     def __init__(self, base: LanguageModel, treatment: str, settings: Flare) -> None:
         self.mode: Mode = MODES[settings.mode]
@@ -156,17 +154,7 @@ class FlareModel(Grounded):
         found = () if self.initial == "none" else self.search([question_of(prompt)])[0]
         return self.grounded(opened, self.fit(opened, found).kept)
 
-    def generate(
-        self,
-        prompts: Sequence[Prompt | str],
-        sampling: Sampling | Sequence[Sampling] | None = None,
-        begun: Sequence[Generation] | None = None,
-    ) -> list[Generation]:
-        """Texts with their traces. Of texts that were `begun`, the finished ones stay and interrupted ones go on."""
-        whole = [Prompt.of(prompt) for prompt in prompts]
-        return all_texts(self._texts, whole, one_each(sampling, len(whole)), begun)
-
-    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]) -> Texts:
+    def writing(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]) -> Writing:
         open_: dict[int, Line] = {}
 
         def begin(lines: Sequence[Line]) -> None:
@@ -178,14 +166,12 @@ class FlareModel(Grounded):
             self.mode.step(self, lines)
             mark(lines)
 
-        with self.keeping():
-            try:
-                for line in pooled(self._lines(prompts, samplings, begun), begin, step):
-                    del open_[line.place]
-                    yield line.place, self.finished(line)
-            except KeyboardInterrupt:
-                yield from left(self, open_.values())
-                raise
+        def ended() -> Texts:
+            for line in pooled(self._lines(prompts, samplings, begun), begin, step):
+                del open_[line.place]
+                yield line.place, self.finished(line)
+
+        return Writing(ended(), lambda: left(self, open_.values()))
 
     def _lines(
         self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]

@@ -20,11 +20,10 @@ from typing import Any, ClassVar
 from surefoot.decoding.sampling import Sampling
 from surefoot.errors import BadInput, nearest
 from surefoot.models.base import Generation, LanguageModel
-from surefoot.models.writing import one_each
 from surefoot.retrieval.retriever import Document
 from surefoot.text.chains import MARKER
 from surefoot.text.prompt import Prompt
-from surefoot.treatments.retrieval.grounded import Grounded, check_searching, refuse_whole_texts, with_trace
+from surefoot.treatments.retrieval.grounded import check_searching, refuse_whole_texts, with_trace
 from surefoot.treatments.retrieval.ircot_loop import Found, Loop
 from surefoot.treatments.retrieval.ircot_prompts import (
     demonstration_text,
@@ -33,7 +32,8 @@ from surefoot.treatments.retrieval.ircot_prompts import (
     with_distractors,
 )
 from surefoot.treatments.retrieval.ircot_queries import QUERIES, Hygiene
-from surefoot.treatments.retrieval.pool import TOGETHER, Texts, all_texts
+from surefoot.treatments.retrieval.pool import TOGETHER
+from surefoot.treatments.retrieval.together import Texts, Together, Writing
 from surefoot.treatments.retrieval.writing import LOOK_AHEAD
 
 RETRIEVALS = ("interleaved", "once", "never")
@@ -125,12 +125,10 @@ class Ircot:
         return IrcotModel(model, "ircot", self)
 
 
-class IrcotModel(Grounded):
+class IrcotModel(Together):
     """The questions of a request go forward together, a sentence each."""
 
     settings: Ircot
-    decides_on_texts: ClassVar[bool] = True
-    reads_again: ClassVar[bool] = True
     draws: ClassVar[bool] = True
 
     def __init__(self, base: LanguageModel, treatment: str, settings: Ircot) -> None:
@@ -151,33 +149,20 @@ class IrcotModel(Grounded):
         rest = {"steps": asdict(s.steps), "hygiene": asdict(s.hygiene), "instruct": s.examples.instruct}
         return {**super().told(), **rest, "examples": self.texts[False], "pinned": self.pinned}
 
-    def generate(
-        self,
-        prompts: Sequence[Prompt | str],
-        sampling: Sampling | Sequence[Sampling] | None = None,
-        begun: Sequence[Generation] | None = None,
-    ) -> list[Generation]:
-        """The chain of thought, or what the reader wrote; `max_new_tokens` bounds that text."""
-        whole = [Prompt.of(prompt) for prompt in prompts]
-        return all_texts(self._texts, whole, one_each(sampling, len(whole)), begun)
-
-    def _texts(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]) -> Texts:
+    def writing(self, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation]) -> Writing:
+        """The chains of thought, or what a reader wrote; `max_new_tokens` bounds that text."""
         loop = Loop(self)
-        with self.keeping():
-            try:
-                for one, text in self._ended(loop, loop.run(prompts, samplings, begun)):
-                    del loop.open[one.place]
-                    yield one.place, text
-            except KeyboardInterrupt:
-                yield from loop.left()
-                raise
+        return Writing(self._ended(loop, loop.run(prompts, samplings, begun)), loop.left)
 
-    def _ended(self, loop: Loop, found: Iterator[Found]) -> Iterator[tuple[Found, Generation]]:
+    def _ended(self, loop: Loop, found: Iterator[Found]) -> Texts:
         """The questions whose chains of thought came to their ends, with what a reader makes of them."""
-        if self.settings.reader == "none":
-            yield from ((one, with_trace(one.text, one.log)) for one in found)
-        while own := list(islice(found, TOGETHER)):
-            yield from zip(own, loop.answered(own), strict=True)
+        while own := list(islice(found, 1 if self.settings.reader == "none" else TOGETHER)):
+            texts = (
+                [with_trace(one.text, one.log) for one in own] if self.settings.reader == "none" else loop.answered(own)
+            )
+            for one, text in zip(own, texts, strict=True):
+                del loop.open[one.place]
+                yield one.place, text
 
     def change(self, prompt: Prompt) -> Prompt:
         """The prompt of a direct reader with all documents that the loop found."""

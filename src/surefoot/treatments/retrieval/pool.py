@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from surefoot.errors import BadInput
 from surefoot.models.base import Generation
-from surefoot.text.prompt import Prompt
-
-if TYPE_CHECKING:
-    from surefoot.decoding.sampling import Sampling
 
 TOGETHER = 32  # prompts; more make a step of the model little cheaper a prompt, and all they read is kept
 NOTHING = Generation("", (), (), "interrupted")
@@ -26,10 +20,6 @@ class Going(Protocol):
 
 
 Way = TypeVar("Way", bound=Going)
-Texts = Generator[tuple[int, Generation], None, None]
-"""The texts of prompts as each comes to its end, with its place among them."""
-Write = Callable[[Sequence[Prompt], Sequence["Sampling"], Sequence[Generation]], Texts]
-"""Writes texts behind prompts, each on from what was begun of it; interrupted, it gives what there is of the others."""
 
 
 def pooled(
@@ -80,29 +70,3 @@ def flowing(
             ready = [one for one in gone if not one.done]
         count -= len(ended)
         yield from ended
-
-
-def all_texts(
-    write: Write, prompts: Sequence[Prompt], samplings: Sequence[Sampling], begun: Sequence[Generation] | None
-) -> list[Generation]:
-    """What `write` gives for all prompts; finished texts of an earlier call are taken as they are.
-
-    A text that was interrupted is gone on with; one that was cut is written anew, which ends in the same text.
-    """
-    from surefoot.models.writing import GenerationInterrupted
-
-    done = list(begun) if begun is not None else [NOTHING] * len(prompts)
-    if len(done) != len(prompts):
-        raise BadInput(f"{len(done)} texts were begun for {len(prompts)} prompts; give one for each, in their order.")
-    waiting = [place for place, text in enumerate(done) if text.finish_reason != "stop"]
-    for place in waiting:
-        if done[place].finish_reason != "interrupted":
-            done[place] = NOTHING
-    own = [done[i] for i in waiting]
-    try:
-        with closing(write([prompts[i] for i in waiting], [samplings[i] for i in waiting], own)) as texts:
-            for at, text in texts:
-                done[waiting[at]] = text
-    except KeyboardInterrupt as interrupt:
-        raise GenerationInterrupted(done) from interrupt
-    return done
