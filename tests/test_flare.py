@@ -358,6 +358,7 @@ def test_the_defaults_are_those_of_the_paper_on_2wikimultihopqa_and_of_its_code(
     assert (own.drafting.theta, own.drafting.beta, own.favouring.bias, own.drafting.window) == (0.8, 0.4, 2.0, 16)
     assert (own.k, own.drafting.look_ahead, own.drafting.gap, own.mode, own.query) == (2, 64, 5, "direct", "implicit")
     assert (own.initial, own.context, own.drafting.rule) == ("first", "replace", "paper")
+    assert own.favouring.cool_down == 10  # "the next few tokens"
 
 
 def test_a_text_ends_when_its_steps_do() -> None:

@@ -87,11 +87,17 @@ def test_two_unlikely_tokens_share_a_span_when_a_chain_of_short_gaps_joins_them(
     assert [(span.start, span.stop) for span in uncertain_spans(p, beta, gap)] == expected
 
 
+def test_by_default_four_positions_apart_are_one_span_and_five_are_two() -> None:
+    assert uncertain_spans([0.1, 1, 1, 1, 0.1], 0.5) == [range(5)]
+    assert uncertain_spans([0.1, 1, 1, 1, 1, 0.1], 0.5) == [range(1), range(5, 6)]
+
+
 def test_a_span_is_made_longer_to_whole_words() -> None:
     tokens = ["In", " Penn", "syl", "vania", ",", " he"]
     assert whole_words(tokens, range(2, 3)) == "Pennsylvania"
     assert whole_words(tokens, range(3, 5)) == "Pennsylvania,"
     assert whole_words(tokens, range(5, 6)) == "he"
+    assert whole_words(tokens[:4], range(1, 2)) == "Pennsylvania"  # up to the last token
 
 
 def ranked(ids: str) -> list[Document]:

@@ -11,9 +11,10 @@ import pytest
 import surefoot as sf
 from surefoot.calibration import calibrate
 from surefoot.errors import BadInput
-from surefoot.models.trace import Trace
+from surefoot.models.base import Generation
+from surefoot.models.trace import Event, Trace
 from surefoot.probes.multi_hop.calibrations import PlantedReader, elsewhere, first_hop, gold, questions, world
-from surefoot.probes.multi_hop.measure import read_answer, recall, score_answer
+from surefoot.probes.multi_hop.measure import cost, read_answer, recall, score_answer
 from surefoot.questions.question import Question
 from surefoot.tasks.loading import load_tasks
 from surefoot.tasks.questions import ANSWERED, example_of, question_of, question_task
@@ -84,6 +85,13 @@ def test_an_answer_scores_by_its_best_accepted_one() -> None:
     exact, f1 = score_answer("Ana Cor", question)
     assert (exact, f1) == (0.0, 0.5)
     assert score_answer("", question) == (0.0, 0.0)
+
+
+def test_what_an_answer_took_is_that_of_its_trace_and_a_bare_model_writes_once() -> None:
+    assert cost(Generation("a b", (1, 2), (), "stop")) == (1, 1, 0, 2)
+    events = tuple(Event(kind) for kind in ("search", "write", "draft", "write", "read", "stop"))  # type: ignore[arg-type]
+    traced = Generation("a b", (1, 2), (), "stop", trace=Trace(events, calls=5, searches=3, tokens=70))
+    assert cost(traced) == (2, 5, 3, 70)
 
 
 def test_a_question_comes_back_from_its_item() -> None:
