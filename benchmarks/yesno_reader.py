@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import surefoot as sf
+from surefoot.metrics.answers import exact_match
 from surefoot.models.base import LanguageModel
 from surefoot.probes.implicit_reasoning.summary import ImplicitSummary
 from surefoot.readers.pairs import PairEncoder, load_encoder
@@ -122,7 +123,11 @@ def trained_spans(encoder: PairEncoder, told: argparse.Namespace, recipe: Recipe
     rows = span_rows(single(SINGLE, told.spans))
     reader = train(SpanReader.new(encoder, seed=told.seed), [Stage("spans", rows, 3)], recipe, watch).reader
     held = span_rows(single(TESTED, 100))
-    print(f"spans: {shown(wilson(sum(reader.correct(held)), len(held)))} of {len(held)}")
+    print(f"spans, none where there is none: {shown(wilson(sum(reader.correct(held)), len(held)))} of {len(held)}")
+    answered = [row for row in held if row.answer]
+    found = [span.text for span in reader.read([row.pair for row in answered])]
+    right = sum(exact_match(text, row.answer) for text, row in zip(found, answered, strict=True))
+    print(f"spans, where there is an answer: {shown(wilson(right, len(answered)))} of {len(answered)}")
     return reader
 
 
