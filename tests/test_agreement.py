@@ -39,6 +39,13 @@ def test_fleiss_kappa_of_a_table_by_hand() -> None:
     assert fleiss_kappa(np.array([[0, 3], [1, 2], [3, 0], [2, 1]])) == pytest.approx(1 / 3)
 
 
+def test_fleiss_kappa_takes_two_labels_a_unit_and_not_one() -> None:
+    """Units nn, ny, yy, yy: p_o = 3/4, p(n) = 3/8: kappa = (3/4 - 34/64) / (1 - 34/64) = 7/15."""
+    assert fleiss_kappa(np.array([[2, 0], [1, 1], [0, 2], [0, 2]])) == pytest.approx(7 / 15)
+    with pytest.raises(BadInput, match="two or more"):
+        fleiss_kappa(np.array([[1, 0], [0, 1]]))
+
+
 def test_alpha_of_the_example_that_its_author_worked() -> None:
     """Krippendorff 2011, part A: two observers, ten units, binary; alpha = 0.095."""
     one = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0]

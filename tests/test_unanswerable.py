@@ -145,6 +145,10 @@ def test_resizing_keeps_the_subset_and_puts_the_relevant_passage_where_it_is_wan
     for place, (task,) in by_position([judged((1, 4))], 4).items():
         shown = task.examples[0].fields["contexts"].split("\n\n")
         assert [text.endswith("text 1") for text in shown].index(True) == place
+    beside = replace(judged(()), id="u")  # has no passage to put anywhere
+    assert [len(tasks) for tasks in by_position([judged((1, 4)), beside], 4).values()] == [1] * 4
+    with pytest.raises(BadInput, match="3 passages with the relevant one at 3"):
+        resized(judged((1,)), 3, 3)
     with pytest.raises(BadInput, match="has 6 passages that can be shown, and 7"):
         resized(judged(()), 7)
     assert without_relevant(judged((1, 4))).subset == "unanswerable"
