@@ -16,7 +16,15 @@ from scipy import stats
 
 from surefoot.errors import BadInput
 from surefoot.probes.unanswerable.judgement import JUDGEMENTS, judgement
-from surefoot.probes.unanswerable.rates import PASSAGES, Counts, counts, macro, macro_interval, with_resources
+from surefoot.probes.unanswerable.rates import (
+    HIGH_RESOURCE,
+    PASSAGES,
+    Counts,
+    counts,
+    macro,
+    macro_interval,
+    with_resources,
+)
 from surefoot.reproductions import reproduce
 from surefoot.reproductions.nomiracl import LANGUAGES, cells, expected, read_outputs
 from surefoot.tasks.nomiracl import ABSENT, PRESENT
@@ -104,6 +112,7 @@ def test_the_two_naming_schemes_name_the_same_shares() -> None:
 
 def test_the_macro_average_weighs_languages_alike_and_leaves_empty_ones_out() -> None:
     assert macro({"en": 0.5, "sw": 0.1, "th": float("nan")}) == pytest.approx(0.3)
+    assert macro({"en": 0.9, "sw": 0.0, "th": 0.0}) == pytest.approx(0.3)
     assert isnan(macro({"th": float("nan")}))
 
 
@@ -123,6 +132,12 @@ def test_the_rank_correlation_with_resources_is_scipys() -> None:
     right = stats.spearmanr(list(PASSAGES.values()), list(rates.values()))
     assert found.rho == pytest.approx(right.statistic)
     assert found.p == pytest.approx(right.pvalue, abs=0.03)
+    without = with_resources({**rates, "th": float("nan")}, 99, np.random.default_rng(0))
+    known = [language for language in PASSAGES if language != "th"]
+    right = stats.spearmanr([PASSAGES[one] for one in known], [rates[one] for one in known])
+    assert without.rho == pytest.approx(right.statistic)
+    high = {language for language, passages in PASSAGES.items() if passages >= HIGH_RESOURCE}
+    assert high == {"ar", "de", "en", "es", "fa", "fr", "ja", "ru", "zh"}
 
 
 # The stored outputs

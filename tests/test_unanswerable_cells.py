@@ -17,6 +17,7 @@ from surefoot.probes.unanswerable.baselines import baseline_lines
 from surefoot.probes.unanswerable.calibrations import world
 from surefoot.probes.unanswerable.cells import Cell, line
 from surefoot.probes.unanswerable.curve import operating_curve
+from surefoot.probes.unanswerable.scores import Asked, chance
 from surefoot.probes.unanswerable.shift import shifts
 from surefoot.stats.auc import Area, auc, mean_area
 from surefoot.tasks.nomiracl import ABSENT, PRESENT
@@ -174,6 +175,12 @@ def test_groups_and_the_correlation_are_of_hallucination_by_resources() -> None:
     assert groups == {"high": (0, 1), "low": (pytest.approx(0.75), 0)}
     assert found.spearman == pytest.approx(-1)
     assert found.overall.hallucination.value == pytest.approx(0.5)
+
+
+def test_the_random_score_is_spread_from_zero_to_one() -> None:
+    drawn = sorted(chance(Asked(f"q{n}?", ("passage",))) for n in range(400))
+    assert max(abs(x - (n + 0.5) / 400) for n, x in enumerate(drawn)) < 0.08  # Kolmogorov's bound at 1 %
+    assert chance(Asked("q?", ("a", "b"))) == chance(Asked("q?", ("a", "b"))) != chance(Asked("q?", ("b", "a")))
 
 
 def test_readers_of_a_base_rate_of_none_never_say_present_and_of_all_always() -> None:
