@@ -89,7 +89,7 @@ def test_an_answer_scores_by_its_best_accepted_one() -> None:
 
 def test_what_an_answer_took_is_that_of_its_trace_and_a_bare_model_writes_once() -> None:
     assert cost(Generation("a b", (1, 2), (), "stop")) == (1, 1, 0, 2)
-    events = tuple(Event(kind) for kind in ("search", "write", "draft", "write", "read", "stop"))  # type: ignore[arg-type]
+    events = tuple(Event(kind) for kind in ("search", "write", "draft", "write", "read", "stop"))
     traced = Generation("a b", (1, 2), (), "stop", trace=Trace(events, calls=5, searches=3, tokens=70))
     assert cost(traced) == (2, 5, 3, 70)
 
