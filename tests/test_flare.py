@@ -187,6 +187,15 @@ def test_the_share_of_searched_sentences_rises_with_theta_from_none_to_all() -> 
     assert found == [0, 0, 1, 1, 2, 3, 3, 4]
 
 
+def test_a_trace_counts_the_tokens_that_its_rule_doubts() -> None:
+    told = {}
+    for rule in ("paper", "released"):
+        text = flare(Weighed(lambda *_: "Joe{0.8} lives{0.8} here{0.9}."), theta=0.8, rule=rule).generate([ASK])[0]
+        told[rule] = next(event.note for event in trace_of(text).events if event.kind == "decide")
+    assert told["paper"].startswith("keep: 0 of 3 tokens below 0.8")
+    assert told["released"].startswith("search: 2 of 3 tokens at most 0.8")
+
+
 def test_the_released_code_searches_always_at_theta_zero() -> None:
     assert [shares_at(theta, rule="released")[0] for theta in (0.0, 0.2, 0.3, 0.6)] == [4, 0, 1, 2]
 

@@ -50,6 +50,18 @@ def any_content(row: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     }
 
 
+def test_cut_prompts_are_those_of_the_model_each_once() -> None:
+    """Of rows of two models, one of them with cells that were computed again."""
+    task, model = kinds(), PlantedReader(gold)
+    made = sf.probe("multi-hop", model, task, recheck=0).rows
+    own = [{**row, "truncated": n % 3 == 0} for n, row in enumerate(made.to_pylist())]
+    again = [{**row, "recheck": True} for row in own[:7]]
+    other = [{**row, "model": "other", "truncated": True} for row in own]
+    rows = pa.Table.from_pylist([*own, *again, *other], schema=made.schema)
+    summary = MultiHop(recheck=0).summarise(rows, [task], model.name)
+    assert summary.truncated == sum(row["truncated"] for row in own)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_number_of_the_multi_hop_summary_is_that_of_a_loop_over_its_rows(seed: int) -> None:
     task, rng = kinds(), random.Random(seed)

@@ -305,6 +305,24 @@ def test_demonstrations_have_their_own_documents_and_others_as_distractors() -> 
         with_distractors(shared[::-1][:1] + shared[:1], 1)  # the other one shows nothing that it has not
 
 
+def test_a_document_that_two_others_share_is_one_distractor() -> None:
+    common = Document("c", "Common", "Common text.")
+    shown = [
+        SHOWN[0],
+        *(
+            one._replace(
+                documents=(*one.documents, common),
+                question=replace(one.question, evidence=((tuple(d.id for d in (*one.documents, common)),),)),
+            )
+            for one in SHOWN[1:3]
+        ),
+    ]
+    first = with_distractors(shown, 3)[0]
+    assert {document.id for document in first.documents} == {"d0", "d1", "d2", "c"}
+    with pytest.raises(BadInput, match="3 documents and 4 distractors"):
+        with_distractors(shown, 4)
+
+
 @pytest.mark.parametrize(
     ("budget", "shown", "kept"),
     [(None, 2, 2), (41, 2, 2), (40, 1, 2), (21, 1, 2), (20, 0, 2), (11, 0, 2), (10, 0, 1), (2, 0, 0)],

@@ -7,13 +7,12 @@ from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from surefoot.probes.context_conflict.known import knowledge
 from surefoot.probes.context_conflict.summary import Condition, ContextConflictSummary, Outcomes, Selection
-from surefoot.probes.phrasing.noise import noise_floor
+from surefoot.probes.phrasing.noise import noise_floor, truncated_cells
 from surefoot.probes.phrasing.summarise import task_rows
 from surefoot.probes.phrasing.tables import MISSING, OUTCOMES, Matrix, task_matrix
 from surefoot.stats.intervals import Floats, Interval, wilson
@@ -36,7 +35,6 @@ def summarise_conflicts(
     asked = rows.names("item", pc.field("task").isin(PASSAGES))
     selection = Selection(probe.known, told.facts, *map(len, told), asked=len(asked))  # type: ignore[misc]
     conflict = next((one.outcomes for one in conditions if one.name == CONFLICT), None)
-    truncated = rows.select(("truncated",), ~pc.field("recheck"))["truncated"]
     return ContextConflictSummary(
         model=model,
         answering=probe.answering,
@@ -45,7 +43,7 @@ def summarise_conflicts(
         memorisation=memorisation_ratio(conflict),
         noise=noise_floor(rows, ordered, model),
         rows=rows.count,
-        truncated=int(pc.sum(truncated.cast(pa.int64())).as_py() or 0),
+        truncated=truncated_cells(rows, model),
         complete=complete,
     )
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import nan
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from surefoot.probes.context_preference.filters import AIG, AIR, sift
@@ -24,7 +23,7 @@ from surefoot.probes.context_preference.similarity import (
 from surefoot.probes.context_preference.splitting import word_count
 from surefoot.probes.context_preference.summary import Accuracy, ContextPreferenceSummary, Count, Lengths
 from surefoot.probes.context_preference.units import Texts, Unit, texts_of, units_of
-from surefoot.probes.phrasing.noise import noise_floor
+from surefoot.probes.phrasing.noise import noise_floor, truncated_cells
 from surefoot.runs.source import Rows
 from surefoot.stats.intervals import wilson
 from surefoot.tasks.contexts import CONDITIONS, HYBRID
@@ -46,7 +45,6 @@ def summarise_preference(
     kept = tuple(unit for own in sifted.kept.values() for unit in own)
     sets = {**{name: sifted.kept[name] for name in (AIG, AIR)}, ALL: kept}
     orders = {name: [unit.among([name]) for unit in kept] for name in HYBRID}
-    truncated = rows.select(("truncated",), ~pc.field("recheck"))["truncated"]
     return ContextPreferenceSummary(
         model=model,
         answering=probe.answering,
@@ -61,7 +59,7 @@ def summarise_preference(
         lengths=lengths([*texts.values()]),
         noise=noise_floor(rows, ordered, model),
         rows=rows.count,
-        truncated=int(pc.sum(truncated.cast(pa.int64())).as_py() or 0),
+        truncated=truncated_cells(rows, model),
         complete=complete,
     )
 

@@ -16,7 +16,7 @@ from surefoot.metrics.overlap import Overlap, overlap
 from surefoot.probes.asking import Cell
 from surefoot.probes.memorisation.rows import Asked, asked, common_run
 from surefoot.probes.memorisation.summary import KindFinding, Level, MemorisationSummary, WorkFinding
-from surefoot.probes.phrasing.noise import rechecked_pairs
+from surefoot.probes.phrasing.noise import rechecked_pairs, truncated_cells
 from surefoot.runs.source import Rows
 from surefoot.stats.holm import holm
 from surefoot.stats.intervals import Floats
@@ -75,7 +75,7 @@ def summarise(
         rechecked=len(again),
         changed=sum(first != second for first, second in again),
         rows=rows.count,
-        truncated=rows.select(("truncated",), pc.field("truncated")).num_rows,
+        truncated=truncated_cells(rows, model),
         complete=complete,
         seed=probe.seed,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from surefoot.probes.multi_hop.summary import KindFinding, MultiHopSummary
-from surefoot.probes.phrasing.noise import rechecked_pairs
+from surefoot.probes.phrasing.noise import rechecked_pairs, truncated_cells
 from surefoot.runs.source import Rows
 from surefoot.stats.intervals import Interval, wilson
 from surefoot.tasks.task import Task
@@ -28,7 +28,7 @@ def summarise(rows: Rows, tasks: Sequence[Task], model: str, seed: int, complete
         findings=tuple(one for task in tasks for one in _findings(rows, task, model)),
         rechecked=len(again),
         changed=sum(first != second for first, second in again),
-        truncated=rows.select(("truncated",), pc.field("truncated")).num_rows,
+        truncated=truncated_cells(rows, model),
         rows=rows.count,
         complete=complete,
         seed=seed,

@@ -64,3 +64,9 @@ def _score_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
 def _difference(a: float, b: float) -> float:
     """|a - b|; two equal infinities differ by 0, and a NaN, which must not pass for no change, by infinity."""
     return 0.0 if a == b else np.inf if np.isnan(a - b) else abs(a - b)
+
+
+def truncated_cells(rows: Rows, model: str) -> int:
+    """How many of a model's cells had a prompt that was cut; a cell that was computed again counts once."""
+    where = (pc.field("model") == model) & ~pc.field("recheck") & pc.field("truncated")
+    return int(rows.select(("truncated",), where).num_rows)

@@ -14,6 +14,11 @@ from surefoot.retrieval.retriever import Document
 RULES = ("paper", "released")
 
 
+def is_unlikely(probability: float, theta: float, rule: str = "paper") -> bool:
+    """Whether a token is one that is doubted: p < theta, or under `rule="released"` p <= theta."""
+    return probability <= theta if rule == "released" else probability < theta
+
+
 def triggered(probabilities: Sequence[float], theta: float, rule: str = "paper") -> bool:
     """Whether a draft needs documents: some token has p < theta. theta 0 never searches, theta 1 always.
 
@@ -22,9 +27,8 @@ def triggered(probabilities: Sequence[float], theta: float, rule: str = "paper")
     """
     if not probabilities:
         return False
-    if rule == "released":
-        return theta == 0 or any(p <= theta for p in probabilities)
-    return theta >= 1 or any(p < theta for p in probabilities)  # a probability may be rounded to 1
+    always = theta == 0 if rule == "released" else theta >= 1  # a probability may be rounded to 1
+    return always or any(is_unlikely(p, theta, rule) for p in probabilities)
 
 
 def masked(tokens: Sequence[str], probabilities: Sequence[float], beta: float) -> str:

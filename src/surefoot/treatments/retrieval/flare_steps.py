@@ -18,7 +18,7 @@ from surefoot.retrieval.retriever import Document
 from surefoot.text.prompt import Prompt
 from surefoot.treatments.retrieval.flare_calls import FOLLOW_UP, SEARCH, Call, next_call
 from surefoot.treatments.retrieval.flare_pieces import Piece, everything
-from surefoot.treatments.retrieval.flare_query import triggered
+from surefoot.treatments.retrieval.flare_query import is_unlikely, triggered
 from surefoot.treatments.retrieval.grounded import Log
 from surefoot.treatments.retrieval.pool import NOTHING
 
@@ -70,7 +70,7 @@ def active(model: FlareModel, lines: Sequence[Line]) -> None:
     for line, draft, documents in zip(lines, drafts, first, strict=True):
         line.log.note("draft", draft.text, tokens=draft.tokens, probabilities=draft.probabilities)
         search = bool(draft.text.strip()) and triggered(draft.probabilities, settings.theta, settings.rule)
-        line.log.note("decide", note=_decision(draft, search, settings.theta))
+        line.log.note("decide", note=_decision(draft, search, settings.theta, settings.rule))
         if search:
             doubtful.append((line, draft))
         else:
@@ -164,12 +164,13 @@ class UpToCall:
         return self.call.end - len(before) if self.call else len(new)
 
 
-def _decision(draft: Piece, search: bool, theta: float) -> str:
+def _decision(draft: Piece, search: bool, theta: float, rule: str) -> str:
     if not draft.probabilities:
         return "kept: nothing was drafted"
     lowest = min(range(len(draft.probabilities)), key=draft.probabilities.__getitem__)
-    below = sum(p < theta for p in draft.probabilities)
+    doubted = sum(is_unlikely(p, theta, rule) for p in draft.probabilities)
+    below = "at most" if rule == "released" else "below"
     return (
-        f"{'search' if search else 'keep'}: {below} of {len(draft.tokens)} tokens below {theta:g}, "
+        f"{'search' if search else 'keep'}: {doubted} of {len(draft.tokens)} tokens {below} {theta:g}, "
         f'the lowest {draft.probabilities[lowest]:.3f} of "{draft.tokens[lowest].strip()}"'
     )

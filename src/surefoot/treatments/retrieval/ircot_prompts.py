@@ -89,7 +89,8 @@ def with_distractors(shown: Sequence[Demonstration], count: int, seed: int = 0) 
             result.append(one)
             continue
         own = {document.text for document in one.documents}
-        others = [d for k, other in enumerate(shown) if k != place for d in other.documents if d.text not in own]
+        theirs = (d for k, other in enumerate(shown) if k != place for d in other.documents if d.text not in own)
+        others = list({document.text: document for document in theirs}.values())
         if len(others) < count:
             raise BadInput(
                 f"The other demonstrations have {len(others)} documents and {count} distractors are wanted; "
