@@ -17,7 +17,7 @@ from surefoot.decoding.branch import Branch
 from surefoot.decoding.rows import Draft, Vocabulary
 from surefoot.decoding.sampling import Sampling
 
-JOINING = 8  # texts that are read while as many are written: each time the keys and values of all are copied
+JOINING = 16  # texts that are read while as many are written: full passes, and few copies of all keys and values
 PREPARED = 64  # texts that are read at a time
 
 

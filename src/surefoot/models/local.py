@@ -34,7 +34,7 @@ from surefoot.text.formats import PromptEncoder
 from surefoot.text.prompt import Prompt
 
 Truncate = Literal["error", "left"]
-WRITING = 4  # times the token budget of scoring: each step computes one token a row, and wide steps cost little more
+WRITING = 8  # times the token budget of scoring: each step computes one token a row, and wide steps cost little more
 PAPER_MAX_TOKENS = 512  # Sun et al. (2024): right truncation of the prompt
 
 
