@@ -184,6 +184,11 @@ def test_batches_stay_within_what_the_model_holds(monkeypatch: pytest.MonkeyPatc
     same(found, alone(tiny.causal()))
 
 
+@pytest.mark.parametrize("cells", [1, 12])
+def test_texts_of_which_only_one_has_room_go_one_by_one(cells: int) -> None:
+    same(streamed(tiny.causal(batch_tokens=cells), range(COUNT), 20), alone(tiny.causal()))
+
+
 def test_the_count_of_tokens_asked_is_that_of_plain_writing() -> None:
     one, other = tiny.causal(), tiny.causal()
     streamed(one, range(COUNT), 9)

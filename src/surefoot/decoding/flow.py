@@ -63,7 +63,7 @@ class Flow(Generic[Own]):
         self.going: list[Own] = []
         self.ended: list[Own] = []
         self._batch: Batch | None = None
-        self._enough = 0  # texts on their way above which no more are read, where not all had room
+        self._enough: int | None = None  # texts on their way above which no more are read, where not all had room
         self._most = 0  # texts for which there was memory, where it once ran out
 
     def put(self, text: Own) -> None:
@@ -88,7 +88,7 @@ class Flow(Generic[Own]):
         going = len(self.going)
         if self._batch is None:
             return True
-        room = self._batch.branch.joins and (not self._enough or going <= self._enough)
+        room = self._batch.branch.joins and (self._enough is None or going <= self._enough)
         return room and len(self.waiting) >= min(JOINING, going)
 
     def _admit(self) -> None:
@@ -99,7 +99,8 @@ class Flow(Generic[Own]):
         fitting = places[: self._room([first[k] for k in places], made.cells)]
         own = [first[k] for k in fitting]
         rows = len(self.going) + len(own)
-        self._enough = max(1, rows - JOINING) if len(fitting) < len(places) or rows == self._most else 0
+        full = len(fitting) < len(places) or rows == self._most
+        self._enough = rows - min(JOINING, max(1, rows // 2)) if full else None
         if not own:
             return
         try:
