@@ -317,10 +317,10 @@ def test_a_document_that_two_others_share_is_one_distractor() -> None:
             for one in SHOWN[1:3]
         ),
     ]
-    first = with_distractors(shown, 3)[0]
-    assert {document.id for document in first.documents} == {"d0", "d1", "d2", "c"}
-    with pytest.raises(BadInput, match="3 documents and 4 distractors"):
-        with_distractors(shown, 4)
+    for seed in range(30):
+        drawn = [document.id for document in with_distractors(shown, 2, seed)[0].documents]
+        assert len(set(drawn)) == len(drawn) == 3
+        assert set(drawn) <= {"d0", "d1", "d2", "c"}
 
 
 @pytest.mark.parametrize(
