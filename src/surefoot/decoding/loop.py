@@ -35,7 +35,6 @@ def decode(
     `how`, which writes a batch, or `watch`, which sees its steps, each batch comes to its end before the next.
     """
     own = list(zip(drafts, samplings, strict=True))
-    own = [(draft, sampling) for draft, sampling in own if not has_ended(draft, sampling, vocabulary)]
     lengths = continuation.lengths
     own.sort(key=lambda t: (t[0].length if continuation.aligned else 0, -lengths[t[0].index], t[0].index))
     if how is None and watch is None:
@@ -63,7 +62,8 @@ def _flowing(continuation: Continuation, own: Sequence[tuple[Draft, Sampling]], 
 def _in_batches(
     continuation: Continuation, own: Sequence[tuple[Draft, Sampling]], vocabulary: Vocabulary, how: Write
 ) -> None:
-    waiting, budget = list(own), continuation.batch_tokens
+    waiting = [(draft, sampling) for draft, sampling in own if not has_ended(draft, sampling, vocabulary)]
+    budget = continuation.batch_tokens
     while waiting:
         width = max(continuation.lengths[draft.index] + sampling.max_new_tokens for draft, sampling in waiting)
         taken = waiting[: max(1, budget // width)]

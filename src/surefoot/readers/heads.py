@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -10,9 +11,10 @@ import torch
 from torch import nn
 
 from surefoot.errors import BadInput
-from surefoot.readers.pairs import PairEncoder
+from surefoot.readers.pairs import Pair, PairEncoder
 
 HEAD_DROPOUT = 0.1
+READ_AT_ONCE = 32  # pairs
 
 
 class Headed(nn.Module):
@@ -80,7 +82,7 @@ def _classifier(width: int) -> nn.Sequential:
     return nn.Sequential(drop, nn.Linear(width, width), nn.Tanh(), nn.Dropout(HEAD_DROPOUT), nn.Linear(width, 2))
 
 
-def in_batches(lengths: list[int], size: int) -> list[list[int]]:
-    """Places in batches of like length, so that little is padded."""
-    order = sorted(range(len(lengths)), key=lambda place: lengths[place])
-    return [order[start : start + size] for start in range(0, len(order), size)]
+def in_batches(pairs: Sequence[Pair]) -> list[list[int]]:
+    """Places of the pairs in batches of like length, so that little is padded."""
+    order = sorted(range(len(pairs)), key=lambda place: sum(map(len, pairs[place])))
+    return [order[start : start + READ_AT_ONCE] for start in range(0, len(order), READ_AT_ONCE)]

@@ -23,7 +23,6 @@ from surefoot.readers.pairs import Pair, PairEncoder, load_encoder
 from surefoot.readers.rows import SpanRow
 
 LONGEST = 30  # tokens of an answer
-READ_AT_ONCE = 32
 
 
 class Span(NamedTuple):
@@ -71,7 +70,7 @@ class SpanReader:
     def read(self, pairs: Sequence[Pair], longest: int | None = None) -> list[Span]:
         """The best span of each pair's context that is not null; an empty text where there is no context."""
         found: dict[int, Span] = {}
-        for places in in_batches([len(p.context) + len(p.question) for p in pairs], READ_AT_ONCE):
+        for places in in_batches(pairs):
             own = [pairs[place] for place in places]
             encoded = self.module.pairs.encoded(own)
             with torch.no_grad():

@@ -39,7 +39,6 @@ from surefoot.readers.rows import YesNoRow
 from surefoot.text.prompt import Prompt
 
 ANSWERS = ("yes", "no")  # in the order of the head's two outputs
-READ_AT_ONCE = 32
 
 
 class YesNoReader(LanguageModel):
@@ -82,7 +81,7 @@ class YesNoReader(LanguageModel):
         A pair's result does not depend on those beside it, up to rounding.
         """
         found: dict[int, tuple[tuple[float, float], int, bool]] = {}
-        for places in in_batches([len(p.context) + len(p.question) for p in pairs], READ_AT_ONCE):
+        for places in in_batches(pairs):
             own = [pairs[place] for place in places]
             encoded = self.module.pairs.encoded(own)
             with torch.no_grad():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from surefoot.decoding.rows import Draft
-from surefoot.errors import NotAvailable, SurefootError
+from surefoot.errors import SurefootError
 from surefoot.models.base import LanguageModel
 from surefoot.serve.jobs import Job, Piece, Weighed, Weighing, guarded, tell_all, top_of
 from surefoot.serve.memory import Trimmer
@@ -142,16 +142,14 @@ class Engine:
         continuation = group.model.continuing([j.prompt for j in jobs], [j.sampling.max_new_tokens for j in jobs])
         for index, job in enumerate(jobs):
             job.length, job.draft = continuation.lengths[index], Draft(index, continuation.prompts[index])
+        while group.jobs and not group.batch.branch.joins:
+            self._step(group)
         branch = continuation.open(range(len(jobs)), [[]] * len(jobs))
         drafts = [job.draft for job in jobs if job.draft is not None]
         batch = Batch(branch, drafts, [job.sampling for job in jobs], group.model.vocabulary)
         if group.jobs:
-            try:
-                group.batch.join(batch)
-            except NotAvailable:
-                while group.jobs:
-                    self._step(group)
-        if not group.jobs:
+            group.batch.join(batch)
+        else:
             group.batch = batch
         group.jobs += jobs
 
