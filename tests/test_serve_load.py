@@ -22,6 +22,8 @@ import tiny
 from serving import serving
 from surefoot.decoding.sampling import Sampling
 from surefoot.serve.engine import Engine
+from surefoot.serve.jobs import Job
+from surefoot.text.prompt import Prompt
 
 QUESTIONS = [f"Is {n} odd?" for n in range(6)]
 
@@ -81,6 +83,30 @@ def test_clients_that_are_killed_or_send_nonsense_leave_the_others_and_the_serve
     assert set(counts) == {"own", "malformed 400", "large 413"}
     drawn = Counter(do for seed in range(6) for do in _drawn(seed))
     assert counts["own"] == drawn["ask"]
+
+
+@pytest.mark.parametrize(("kind", "joins"), [(tiny.causal, True), (tiny.t5, False)])
+def test_a_text_that_cannot_join_begins_when_the_others_have_ended(kind: Any, joins: bool) -> None:
+    """Three texts that come a token apart, on an engine that is stepped by hand."""
+    model, engine = kind(), Engine(rows=4)
+    told: dict[str, str] = dict.fromkeys(QUESTIONS[:3], "")
+
+    def hear(question: str, piece: Any) -> None:
+        assert not piece.error
+        told[question] += piece.text
+
+    at_work = []
+    for question in told:
+        job = Job(model, Prompt.of(question), Sampling(8), lambda piece, own=question: hear(own, piece))
+        engine._admit([job])
+        at_work.append(engine.running)
+        (group,) = engine.groups.values()
+        if group.jobs:
+            engine._step(group)
+    while group.jobs:
+        engine._step(group)
+    assert told == {question: model.generate([question], Sampling(8))[0].text for question in told}
+    assert max(at_work) == (3 if joins else 1)
 
 
 def _drawn(seed: int) -> list[str]:
